@@ -1,0 +1,50 @@
+# Every target sets up what it needs in .venv. Start with: make demo
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# DATA=path/to/ratings runs the demo on your own; ARGS passes further flags, such as column names.
+DATA ?=
+ARGS ?=
+
+.PHONY: demo test lint bench stubs lock debian clean
+.DEFAULT_GOAL := demo
+
+# Versions and hashes are pinned, so that two machines get the same.
+$(VENV)/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(VENV)/ready
+	$(BIN)/matinee demo $(DATA) $(ARGS)
+
+test: $(VENV)/ready
+	$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python proto/generate.py --check
+	cd proto && ../$(BIN)/buf lint
+
+bench: $(VENV)/ready
+	$(BIN)/python -m benchmarks.scale $(ARGS)
+
+# After a change to a .proto.
+stubs: $(VENV)/ready
+	$(BIN)/python proto/generate.py
+
+# After a change to the dependencies in pyproject.toml; uv resolves for every platform at once.
+lock: $(VENV)/ready
+	$(BIN)/pip install --quiet uv==0.13.9
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --output-file requirements.lock
+
+# What some tests use and skip without: Node.js for a client in another language.
+debian:
+	apt-get install --yes nodejs npm
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

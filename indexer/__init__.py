@@ -1,0 +1,1 @@
+"""Embeddings → bundle, and the store of published bundles."""

@@ -1,0 +1,1 @@
+"""Ratings → embeddings: the only room with TensorFlow."""

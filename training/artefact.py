@@ -1,0 +1,209 @@
+"""A folder of arrays that describes itself: written whole or not at all, verified before anything in it is read.
+
+`manifest.json` is the commit point: it names every file with its size and SHA-256, and carries a SHA-256 of itself.
+The folder is filled under a temporary name beside its place, synced to disk and renamed, so that a kill at any moment
+leaves either no folder or a whole one.
+"""
+
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.columns import Arrays, read_only
+from training.errors import ArtefactError
+
+MANIFEST = "manifest.json"
+Manifest = dict[str, Any]
+
+_MAX_MANIFEST_BYTES = 1 << 24
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+
+def save_arrays(folder: Path, arrays: Arrays) -> None:
+    """Write each array to `<folder>/<name>.npy`."""
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def write_artefact(
+    folder: Path,
+    kind: str,
+    version: int,
+    description: Mapping[str, Any],
+    fill: Callable[[Path], None],
+    *,
+    overwrite: bool,
+) -> Manifest:
+    """Make `folder` hold what `fill` writes into the empty folder that it is given, with a manifest.
+
+    `kind` and `version` name the format. An existing `folder` is replaced in one step under `overwrite`; without it
+    ArtefactError is raised before anything is written. Returns the manifest.
+    """
+    if folder.exists() and not overwrite:
+        raise ArtefactError(f"{folder}: exists already; choose another place, or replace it with --overwrite")
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise ArtefactError(
+            f"{folder}: is not something that Matinee wrote, so it is not overwritten; choose another place"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _draft_beside(folder) as draft:
+        fill(draft)
+        manifest = seal(draft, kind, version, description)
+        place(draft, folder)
+    return manifest
+
+
+@contextmanager
+def _draft_beside(folder: Path) -> Iterator[Path]:
+    """An empty folder beside `folder`; whatever lies under that name at the end is removed."""
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".draft", dir=folder.parent))
+    draft.chmod(0o755)
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def seal(draft: Path, kind: str, version: int, description: Mapping[str, Any]) -> Manifest:
+    """Write the manifest of all files in `draft` and sync every one of them to disk; the manifest."""
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(draft.iterdir())}
+    manifest: Manifest = {
+        "format": kind,
+        "format_version": version,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **description,
+        "files": files,
+    }
+    manifest["content_sha256"] = _content_hash(manifest)
+    (draft / MANIFEST).write_bytes(_canonical(manifest))
+    for path in draft.iterdir():
+        sync(path)
+    sync(draft)
+    return manifest
+
+
+def place(draft: Path, folder: Path) -> None:
+    """Rename `draft` to `folder`, in one step even where `folder` exists, and sync the parent folder.
+
+    Where `folder` existed, `draft` holds its old content afterwards.
+    """
+    if folder.exists():
+        _exchange(draft, folder)
+    else:
+        draft.rename(folder)
+    sync(folder.parent)
+
+
+def _exchange(first: Path, second: Path) -> None:
+    # The one system call that replaces a folder that is not empty without a moment in which there is none.
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), str(second))
+
+
+def sync(path: Path) -> None:
+    """Wait until `path`, a file or a folder, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_manifest(folder: Path, kind: str, version: int) -> Manifest:
+    """The manifest of `folder`, proved whole. Raises ArtefactError where it is missing, damaged or of another kind."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ArtefactError(f"{folder}: no {MANIFEST} there, so it is no {kind} folder or was never finished")
+    if path.stat().st_size > _MAX_MANIFEST_BYTES:
+        raise ArtefactError(f"{path}: {path.stat().st_size} bytes are more than any manifest has")
+    raw = path.read_bytes()
+    try:
+        manifest = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ArtefactError(f"{path}: damaged, it is not JSON; write or copy the folder again") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != kind:
+        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        raise ArtefactError(f"{path}: describes {found!r}, not {kind!r}; is it the right folder?")
+    if manifest.get("format_version") != version:
+        found = manifest.get("format_version")
+        raise ArtefactError(
+            f"{path}: format_version is {found!r}, this program reads {version}; write it again with this release"
+        )
+    if _canonical(manifest) != raw or manifest.get("content_sha256") != _content_hash(manifest):
+        raise ArtefactError(f"{path}: damaged, its checksum does not fit; write or copy the folder again")
+    return manifest
+
+
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Prove that every file is the one that was written. Raises ArtefactError naming the first that is not."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for _ in pool.map(lambda name: _verify_file(folder, name, manifest["files"][name]), manifest["files"]):
+            pass
+
+
+def _verify_file(folder: Path, name: str, expected: Mapping[str, Any]) -> None:
+    path = folder / name
+    if Path(name).name != name:
+        raise ArtefactError(f"{folder}: its manifest names {name!r}, which is not a file in it")
+    if not path.is_file():
+        raise ArtefactError(f"{path}: missing; write or copy the folder again")
+    if path.stat().st_size != expected["bytes"]:
+        found = path.stat().st_size
+        raise ArtefactError(f"{path}: has {found} bytes, not {expected['bytes']}; write or copy the folder again")
+    if _sha256(path) != expected["sha256"]:
+        raise ArtefactError(f"{path}: damaged, its SHA-256 is not the manifest's; write or copy the folder again")
+
+
+def load_arrays(folder: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
+    """Every `.npy` file that the manifest names, memory-mapped and read-only, by its name without `.npy`."""
+    return {Path(name).stem: _load(folder / name) for name in manifest["files"] if name.endswith(".npy")}
+
+
+def _load(path: Path) -> NDArray[Any]:
+    try:
+        # Mapping checks the header against the file's size; an empty array can't be mapped, so small files are read.
+        small = path.stat().st_size <= 4096
+        array: NDArray[Any] = np.load(path, mmap_mode=None if small else "r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ArtefactError(f"{path}: is not a NumPy array that can be read safely: {error}") from error
+    array = np.asarray(array)
+    read_only(array)
+    return array
+
+
+def check_array(arrays: Arrays, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
+    """The array `name`, proved to have this dtype and shape. Raises ArtefactError naming both where it has not."""
+    if name not in arrays:
+        raise ArtefactError(f"{name}.npy: missing from the manifest")
+    array = arrays[name]
+    if array.dtype != dtype or array.shape != shape:
+        raise ArtefactError(f"{name}.npy: is {array.dtype} {array.shape}, the manifest says {np.dtype(dtype)} {shape}")
+    return array
+
+
+def _canonical(manifest: Manifest) -> bytes:
+    return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _content_hash(manifest: Manifest) -> str:
+    rest = {key: value for key, value in manifest.items() if key != "content_sha256"}
+    return hashlib.sha256(_canonical(rest)).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

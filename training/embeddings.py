@@ -1,0 +1,205 @@
+"""The embeddings folder: what training writes, and all that the rooms after it know of training.
+
+    rating(u, i) = global_bias + user_biases[u] + item_biases[i] + user_embeddings[u] · item_embeddings[i]
+
+Reading it needs NumPy alone. `docs` of the format: the table of arrays in `Embeddings` and `Catalogue`; no pickle.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.artefact import (
+    Manifest,
+    check_array,
+    load_arrays,
+    read_manifest,
+    save_arrays,
+    verify_files,
+    write_artefact,
+)
+from training.columns import Arrays, Ids, Ragged, Strings
+from training.errors import ArtefactError
+
+KIND = "matinee-embeddings"
+FORMAT_VERSION = 1
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Who the rows are: carried unchanged from training to the server."""
+
+    user_ids: Ids
+    """Of each user row."""
+    item_ids: Ids
+    """Of each item row."""
+    seen: Ragged
+    """For each user row the item rows that the user has rated, ascending."""
+    item_titles: Strings
+    """Of each item row; empty where the data had none."""
+    item_tags: Ragged
+    """For each item row the rows of its tags in `tag_names`, in the data's order."""
+    tag_names: Strings
+    """Such as genres."""
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays that `from_arrays` reads, by file name without `.npy`."""
+        return {
+            **self.user_ids.to_arrays("user_ids"),
+            **self.item_ids.to_arrays("item_ids"),
+            **self.seen.to_arrays("seen"),
+            **self.item_titles.to_arrays("item_titles"),
+            **self.item_tags.to_arrays("item_tags"),
+            **self.tag_names.to_arrays("tag_names"),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, n_users: int, n_items: int) -> "Catalogue":
+        """The catalogue that `arrays` hold. Raises ArtefactError where one is missing or does not fit the counts."""
+        try:
+            tag_names = Strings.from_arrays(arrays, "tag_names")
+            catalogue = cls(
+                user_ids=Ids.from_arrays(arrays, "user_ids"),
+                item_ids=Ids.from_arrays(arrays, "item_ids"),
+                seen=Ragged.from_arrays(arrays, "seen", bound=n_items),
+                item_titles=Strings.from_arrays(arrays, "item_titles"),
+                item_tags=Ragged.from_arrays(arrays, "item_tags", bound=len(tag_names)),
+                tag_names=tag_names,
+            )
+        except KeyError as error:
+            raise ArtefactError(f"{error.args[0]}.npy: missing from the manifest") from error
+        for name, length, expected in (
+            ("user_ids", len(catalogue.user_ids), n_users),
+            ("item_ids", len(catalogue.item_ids), n_items),
+            ("seen", len(catalogue.seen), n_users),
+            ("item_titles", len(catalogue.item_titles), n_items),
+            ("item_tags", len(catalogue.item_tags), n_items),
+        ):
+            if length != expected:
+                raise ArtefactError(f"{name}: has {length} entries, the manifest says {expected}")
+        return catalogue
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """A trained model as arrays, all float32: rating(u, i) as in the head of this module."""
+
+    user_embeddings: Floats
+    """(n_users, dim)."""
+    item_embeddings: Floats
+    """(n_items, dim)."""
+    user_biases: Floats
+    """(n_users,)."""
+    item_biases: Floats
+    """(n_items,)."""
+    global_bias: float
+    """Added to every rating."""
+    catalogue: Catalogue
+    """Who the rows are."""
+    description: Mapping[str, Any] = field(default_factory=dict)
+    """How it came about: rating_scale, objective, config, metrics, data_fingerprint, libraries."""
+    content_sha256: str = ""
+    """Of the manifest that it was read from, so of every file; empty where it was never written."""
+
+    @property
+    def n_users(self) -> int:
+        """How many users the model was trained on."""
+        return len(self.user_biases)
+
+    @property
+    def n_items(self) -> int:
+        """How many items the model was trained on."""
+        return len(self.item_biases)
+
+    @property
+    def dim(self) -> int:
+        """The width of the embeddings."""
+        return int(self.item_embeddings.shape[1])
+
+    def ratings(self, user_row: int) -> Floats:
+        """The predicted rating of every item for one user: float32 (n_items,)."""
+        products = self.item_embeddings @ self.user_embeddings[user_row]
+        scores: Floats = np.float32(self.global_bias + float(self.user_biases[user_row])) + self.item_biases + products
+        return scores
+
+
+def write_embeddings(embeddings: Embeddings, folder: Path, *, overwrite: bool = False) -> Manifest:
+    """Write `embeddings` to `folder`, whole or not at all; the manifest.
+
+    Raises ArtefactError where `folder` exists (replaced in one step under `overwrite`) or a value is not finite.
+    """
+    arrays: dict[str, NDArray[Any]] = {
+        "user_embeddings": np.ascontiguousarray(embeddings.user_embeddings, np.float32),
+        "item_embeddings": np.ascontiguousarray(embeddings.item_embeddings, np.float32),
+        "user_biases": np.ascontiguousarray(embeddings.user_biases, np.float32),
+        "item_biases": np.ascontiguousarray(embeddings.item_biases, np.float32),
+        **embeddings.catalogue.to_arrays(),
+    }
+    description = {
+        "n_users": embeddings.n_users,
+        "n_items": embeddings.n_items,
+        "dim": embeddings.dim,
+        "global_bias": float(embeddings.global_bias),
+        **embeddings.description,
+    }
+    _read(arrays, description)
+    return write_artefact(
+        folder, KIND, FORMAT_VERSION, description, lambda draft: save_arrays(draft, arrays), overwrite=overwrite
+    )
+
+
+def open_embeddings(folder: Path) -> Embeddings:
+    """The embeddings in `folder`, verified, memory-mapped and read-only.
+
+    Raises ArtefactError, naming the file, where anything is missing, damaged, foreign or does not fit together.
+    """
+    manifest = read_manifest(folder, KIND, FORMAT_VERSION)
+    verify_files(folder, manifest)
+    try:
+        return _read(load_arrays(folder, manifest), manifest)
+    except ArtefactError as error:
+        raise ArtefactError(f"{folder}: {error}") from error
+
+
+def _read(arrays: Arrays, manifest: Mapping[str, Any]) -> Embeddings:
+    """The embeddings that `arrays` and `manifest` describe, proved to fit together."""
+    n_users, n_items, dim = (_count(manifest, name) for name in ("n_users", "n_items", "dim"))
+    embeddings = Embeddings(
+        user_embeddings=check_array(arrays, "user_embeddings", np.float32, (n_users, dim)),
+        item_embeddings=check_array(arrays, "item_embeddings", np.float32, (n_items, dim)),
+        user_biases=check_array(arrays, "user_biases", np.float32, (n_users,)),
+        item_biases=check_array(arrays, "item_biases", np.float32, (n_items,)),
+        global_bias=_finite(manifest, "global_bias"),
+        catalogue=Catalogue.from_arrays(arrays, n_users, n_items),
+        description={key: value for key, value in manifest.items() if key not in _STRUCTURE},
+        content_sha256=str(manifest.get("content_sha256", "")),
+    )
+    for name in ("user_embeddings", "item_embeddings", "user_biases", "item_biases"):
+        if not np.isfinite(arrays[name]).all():
+            raise ArtefactError(f"{name}.npy: holds NaN or infinity; train again")
+    return embeddings
+
+
+_STRUCTURE = {
+    "format", "format_version", "created", "files", "content_sha256", "n_users", "n_items", "dim", "global_bias",
+}  # fmt: skip
+
+
+def _count(manifest: Mapping[str, Any], name: str) -> int:
+    value = manifest.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ArtefactError(f"{name} is {value!r} in the manifest; it must be a whole number above 0")
+    return value
+
+
+def _finite(manifest: Mapping[str, Any], name: str) -> float:
+    value = manifest.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not np.isfinite(value):
+        raise ArtefactError(f"{name} is {value!r} in the manifest; it must be a number")
+    return float(value)
