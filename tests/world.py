@@ -39,7 +39,7 @@ def random_embeddings(n_users: int = 30, n_items: int = 50, dim: int = 6, seed: 
 
 def checker_board(n_users: int = 20, n_items: int = 30) -> Embeddings:
     """Even users like even items, odd users odd ones; each user has seen the first two items of its own colour."""
-    sign = np.float32([1, -1])
+    sign = np.array([1, -1], np.float32)
     users, items = np.arange(n_users), np.arange(n_items)
     return Embeddings(
         user_embeddings=np.stack([sign[users % 2], np.zeros(n_users, np.float32)], axis=1),

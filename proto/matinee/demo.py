@@ -1,0 +1,254 @@
+"""`matinee demo`: the whole chain once, by the same commands that a person would type, with a swap at the end."""
+
+import argparse
+import csv
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from matinee.command import Result, finish, say
+from matinee.errors import MatineeError
+
+_SERVER_START_TIMEOUT_S = 60.0
+_SWAP_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 30.0
+_HELP = """\
+Run the whole chain once: data, training, evaluation, index, server, answers, a second training, a swap.
+
+Without RATINGS it makes a synthetic sample. Flags that are not listed here go to the commands that read RATINGS.
+"""
+_EXAMPLES = """\
+examples:
+  matinee demo
+  matinee demo ml-latest-small
+  matinee demo goodbooks-10k --user-column user_id --item-column book_id --rating-column rating
+  matinee demo --folder demo       # keep what it makes, to look at
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `arguments`, the verb first; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="matinee demo", description=_HELP, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("ratings", nargs="?", type=Path, metavar="RATINGS", help="a file or folder of ratings")
+    parser.add_argument("--folder", type=Path, help="where to work; by default a temporary folder, removed at the end")
+    parser.add_argument("--user-id", help="whom to recommend to; by default the first user of the held-out ratings")
+    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
+    options, passed_on = parser.parse_known_args(arguments[1:])
+    return finish(lambda: _run(options, passed_on), options.json, _show)
+
+
+def _run(options: argparse.Namespace, passed_on: list[str]) -> Result:
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        return Demo(options.folder, passed_on).run(options.ratings, options.user_id)
+    with tempfile.TemporaryDirectory(prefix="matinee-demo-") as folder:
+        return Demo(Path(folder), passed_on).run(options.ratings, options.user_id)
+
+
+def _show(result: Result) -> None:
+    slowest = max(result["steps_s"].items(), key=lambda step: step[1])  # type: ignore[attr-defined]  # a dict
+    print(
+        f"\nDone in {result['seconds']:.0f} s (longest: {slowest[0]}, {slowest[1]:.0f} s). "
+        f"Two versions answered, {result['answers']} answers during the swap, {result['errors']} errors."
+    )
+
+
+def _matinee(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "matinee", *map(str, arguments)]
+
+
+def _call(*arguments: str | Path) -> dict[str, Any]:
+    """Run one command, its progress shown; the JSON document that it prints. Raises MatineeError where it fails."""
+    done = subprocess.run([*_matinee(*arguments), "--json"], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise MatineeError(f"the step above failed: matinee {shlex.join(map(str, arguments))}")
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+@dataclass
+class Demo:
+    """One run in `folder`; `passed_on` goes to the commands that read the ratings."""
+
+    folder: Path
+    passed_on: list[str]
+    steps_s: dict[str, float] = field(default_factory=dict)
+    """Seconds of each step so far."""
+
+    def run(self, ratings: Path | None, user_id: str | None) -> Result:
+        """The whole chain; what happened. Raises MatineeError where a step fails."""
+        from matinee.client import Client
+
+        started = time.monotonic()
+        if ratings is None:
+            ratings = self.folder / "ratings"
+            with self._step("data: a synthetic sample"):
+                _call("sample", ratings, "--overwrite")
+        with self._step("train"):
+            self._train(ratings, "embeddings", "--test-fraction", "0.1", "--test-out", self.folder / "test.csv")
+        with self._step("evaluate on the held-out tenth"):
+            quality = _call("evaluate", self.folder / "embeddings", self.folder / "test.csv")
+            _print_quality(quality)
+        with self._step("index and publish"):
+            first = self._publish("embeddings")
+        with self._step("serve"):
+            server = Server(self.folder / "store")
+        with server, Client(server.address) as client:
+            with self._step("ask"):
+                user_id = user_id or _first_user(self.folder / "test.csv")
+                recommendations = self._ask(client, ratings, user_id)
+            with Asking(server.address, user_id) as asking:
+                with self._step("retrain"):
+                    self._train(ratings, "embeddings-retrained", "--seed", "43")
+                with self._step("index, publish, swap"):
+                    second = self._publish("embeddings-retrained")
+                    asking.wait_for(second)
+            with self._step("stop"):
+                server.stop()
+        if asking.errors or set(asking.versions) != {first, second}:
+            raise MatineeError(f"the swap went wrong: versions {asking.versions}, errors {asking.errors[:3]}")
+        return {
+            "seconds": time.monotonic() - started,
+            "steps_s": self.steps_s,
+            "quality": quality,
+            "user_id": user_id,
+            "recommendations": recommendations,
+            "versions": [first, second],
+            "answers": asking.answers,
+            "errors": len(asking.errors),
+        }
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        say(f"\n── {len(self.steps_s) + 1}. {name}")
+        started = time.monotonic()
+        yield
+        self.steps_s[name] = time.monotonic() - started
+        say(f"   {self.steps_s[name]:.1f} s")
+
+    def _train(self, ratings: Path, out: str, *flags: str | Path) -> None:
+        _call("train", ratings, self.folder / out, "--overwrite", *flags, *self.passed_on)
+
+    def _publish(self, embeddings: str) -> str:
+        version: str = _call("index", self.folder / embeddings, self.folder / "store")["version"]
+        say(f"   published {version}")
+        return version
+
+    def _ask(self, client: Any, ratings: Path, user_id: str) -> list[dict[str, Any]]:
+        """Print a user's history, recommendations, and what is similar to the favourite; the recommendations."""
+        from matinee.lookup import print_items
+
+        history = _call("ratings", ratings, "--user-id", user_id, "--k", "5", *self.passed_on)["history"]
+        print(f"\nUser {user_id} rated highest:", flush=True)
+        print_items([(item["item_id"], item["title"], item["rating"]) for item in history], score="rating")
+        answer = client.recommend(user_id, k=10)
+        print(f"\nRecommended to user {user_id} (version {answer.model_version}):")
+        print_items([(item.item_id, item.title, item.score) for item in answer.items], score="predicted rating")
+        favourite = history[0]
+        print(f"\nMost like {favourite['title'] or favourite['item_id']}:")
+        similar = client.similar_items(favourite["item_id"], k=5)
+        print_items([(item.item_id, item.title, item.score) for item in similar.items], score="cosine")
+        sys.stdout.flush()
+        return [{"item_id": item.item_id, "title": item.title, "score": item.score} for item in answer.items]
+
+
+class Server:
+    """`matinee serve` as a process of its own, ready when the constructor returns."""
+
+    def __init__(self, store: Path) -> None:
+        command = _matinee("serve", store, "--address", "127.0.0.1:0", "--json")
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        ready = _line_within(self._process.stdout, _SERVER_START_TIMEOUT_S)
+        if not ready:
+            self._process.kill()
+            raise MatineeError(f"the server did not get ready: {shlex.join(command)}")
+        self.address: str = json.loads(ready)["address"]
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        """Ask the server to stop (SIGTERM). Raises MatineeError unless it drains and exits with status 0."""
+        self._process.send_signal(signal.SIGTERM)
+        status = self._process.wait(timeout=_STOP_TIMEOUT_S)
+        if status != 0:
+            raise MatineeError(f"the server exited with status {status} when asked to stop")
+
+
+def _line_within(stream: IO[str] | None, timeout_s: float) -> str:
+    """The next line of `stream`; empty where the stream ends or nothing comes in time."""
+    lines: list[str] = []
+    reader = threading.Thread(target=lambda: lines.append(stream.readline() if stream else ""), daemon=True)
+    reader.start()
+    reader.join(timeout_s)
+    return lines[0] if lines else ""
+
+
+class Asking:
+    """A client that asks without a pause, in a thread, and counts what it is answered."""
+
+    def __init__(self, address: str, user_id: str) -> None:
+        self.answers = 0
+        self.errors: list[str] = []
+        self.versions: list[str] = []
+        self._address, self._user_id = address, user_id
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> "Asking":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def wait_for(self, version: str) -> None:
+        """Return once `version` answers. Raises MatineeError where it does not in time."""
+        deadline = time.monotonic() + _SWAP_TIMEOUT_S
+        while version not in self.versions:
+            if time.monotonic() > deadline:
+                raise MatineeError(f"version {version} was published and never answered; versions {self.versions} did")
+            time.sleep(0.05)
+
+    def _ask(self) -> None:
+        from matinee.client import Client
+
+        with Client(self._address, timeout_s=5.0) as client:
+            while not self._stopping.wait(0.005):
+                try:
+                    answer = client.recommend(self._user_id, k=10)
+                except MatineeError as error:
+                    self.errors.append(str(error))
+                    continue
+                self.answers += 1
+                if answer.model_version not in self.versions:
+                    self.versions.append(answer.model_version)
+
+
+def _first_user(ratings: Path) -> str:
+    with ratings.open(newline="", encoding="utf-8") as file:
+        return next(csv.DictReader(file))["user_id"]
+
+
+def _print_quality(quality: dict[str, Any]) -> None:
+    for row in quality["rows"]:
+        figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if isinstance(value, float))
+        print(f"   {row['name']:<14} {figures}", flush=True)
