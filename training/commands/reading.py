@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from matinee.settings import Command, progress_console
+
 from training.ratings import Columns, Ratings, read_ratings
 
 
@@ -33,11 +34,11 @@ class RatingsCommand(Command):
     tags_column: str | None = None
     """Column of tags such as genres in the titles file, separated by |."""
 
-    def read(self, source: Path) -> Ratings:
-        """The ratings in `source`; what a person should know of the reading goes to standard error."""
+    def read(self, source: Path, *, least: int = 2) -> Ratings:
+        """The ratings in `source`, of at least `least` users and items; remarks on the reading go to standard error."""
         console = progress_console()
         with console.status(f"reading {source}"):
-            ratings = read_ratings(source, self.columns)
+            ratings = read_ratings(source, self.columns, least=least)
         for remark in ratings.remarks:
             console.print(remark, highlight=False, markup=False, soft_wrap=True)
         return ratings

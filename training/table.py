@@ -1,0 +1,81 @@
+"""Columns of ratings as they come out of a file: codes into texts, values, times; not yet sorted, not yet unique."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+# 1900 to 2200: epoch seconds outside it are milliseconds, or nonsense.
+MIN_EPOCH_S, MAX_EPOCH_S = -2_208_988_800, 7_258_118_400
+
+
+@dataclass(frozen=True)
+class Coded:
+    """n ids: `codes` (n,) int32 into distinct `texts`, in no order."""
+
+    codes: NDArray[np.int32]
+    texts: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """n rows as a file holds them."""
+
+    users: Coded
+    items: Coded
+    values: NDArray[np.float32]
+    """(n,)"""
+    timestamps: NDArray[np.int64] | None
+    """(n,) epoch seconds."""
+
+    @classmethod
+    def of(cls, table: Any) -> "Table":
+        """From an Arrow table with dictionary columns user and item, float rating, and maybe timestamp.
+
+        Raises ValueError where a value is one that no rating has: the caller knows the file and finds the place.
+        """
+        table = table.unify_dictionaries()
+        values = table.column("rating").to_numpy()
+        if any(column.null_count for column in table.columns) or not np.isfinite(values).all():
+            raise ValueError("a value is missing or not finite")
+        return cls(
+            users=_coded(table.column("user")),
+            items=_coded(table.column("item")),
+            values=values,
+            timestamps=_epoch_seconds(table.column("timestamp")) if "timestamp" in table.column_names else None,
+        )
+
+
+def id_fault(text: str) -> str | None:
+    """What is wrong with the id `text`; None where nothing is."""
+    if not text:
+        return "is empty"
+    # A line break in an id is a quote that was never closed.
+    return None if text.isprintable() else "holds a character that can't be printed"
+
+
+def _coded(column: Any) -> Coded:
+    chunks = column.chunks
+    texts = chunks[0].dictionary.to_pylist() if chunks else []
+    if any(id_fault(text) for text in texts):
+        raise ValueError("an id is empty or can't be printed")
+    codes = np.empty(len(column), np.int32)
+    start = 0
+    for chunk in chunks:
+        codes[start : start + len(chunk)] = chunk.indices.to_numpy()
+        start += len(chunk)
+    return Coded(codes, texts)
+
+
+def _epoch_seconds(column: Any) -> NDArray[np.int64]:
+    if pa.types.is_timestamp(column.type):
+        seconds = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64()).to_numpy()
+    else:
+        seconds = np.floor(column.to_numpy())
+    # Written so that NaN fails it too.
+    if not ((seconds >= MIN_EPOCH_S) & (seconds <= MAX_EPOCH_S)).all():
+        raise ValueError("a timestamp is not between 1900 and 2200")
+    epoch: NDArray[np.int64] = np.asarray(seconds, np.int64)
+    return epoch
