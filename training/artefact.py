@@ -58,7 +58,7 @@ def write_artefact(
             f"{folder}: is not something that Matinee wrote, so it is not overwritten; choose another place"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _draft_beside(folder) as draft:
+    with draft_beside(folder) as draft:
         fill(draft)
         manifest = seal(draft, kind, version, description)
         place(draft, folder)
@@ -66,7 +66,7 @@ def write_artefact(
 
 
 @contextmanager
-def _draft_beside(folder: Path) -> Iterator[Path]:
+def draft_beside(folder: Path) -> Iterator[Path]:
     """An empty folder beside `folder`; whatever lies under that name at the end is removed."""
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".draft", dir=folder.parent))
     draft.chmod(0o755)
@@ -193,6 +193,22 @@ def check_array(arrays: Arrays, name: str, dtype: type[np.generic], shape: tuple
     if array.dtype != dtype or array.shape != shape:
         raise ArtefactError(f"{name}.npy: is {array.dtype} {array.shape}, the manifest says {np.dtype(dtype)} {shape}")
     return array
+
+
+def check_count(manifest: Mapping[str, Any], name: str) -> int:
+    """The count `name` of a manifest. Raises ArtefactError where it is no whole number above 0."""
+    value = manifest.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ArtefactError(f"{name} is {value!r} in the manifest; it must be a whole number above 0")
+    return value
+
+
+def check_number(manifest: Mapping[str, Any], name: str) -> float:
+    """The number `name` of a manifest. Raises ArtefactError where it is not one, or not finite."""
+    value = manifest.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not np.isfinite(value):
+        raise ArtefactError(f"{name} is {value!r} in the manifest; it must be a number")
+    return float(value)
 
 
 def _canonical(manifest: Manifest) -> bytes:

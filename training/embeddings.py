@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from training.artefact import (
     Manifest,
     check_array,
+    check_count,
+    check_number,
     load_arrays,
     read_manifest,
     save_arrays,
@@ -169,13 +171,13 @@ def open_embeddings(folder: Path) -> Embeddings:
 
 def _read(arrays: Arrays, manifest: Mapping[str, Any]) -> Embeddings:
     """The embeddings that `arrays` and `manifest` describe, proved to fit together."""
-    n_users, n_items, dim = (_count(manifest, name) for name in ("n_users", "n_items", "dim"))
+    n_users, n_items, dim = (check_count(manifest, name) for name in ("n_users", "n_items", "dim"))
     embeddings = Embeddings(
         user_embeddings=check_array(arrays, "user_embeddings", np.float32, (n_users, dim)),
         item_embeddings=check_array(arrays, "item_embeddings", np.float32, (n_items, dim)),
         user_biases=check_array(arrays, "user_biases", np.float32, (n_users,)),
         item_biases=check_array(arrays, "item_biases", np.float32, (n_items,)),
-        global_bias=_finite(manifest, "global_bias"),
+        global_bias=check_number(manifest, "global_bias"),
         catalogue=Catalogue.from_arrays(arrays, n_users, n_items),
         description={key: value for key, value in manifest.items() if key not in _STRUCTURE},
         content_sha256=str(manifest.get("content_sha256", "")),
@@ -189,17 +191,3 @@ def _read(arrays: Arrays, manifest: Mapping[str, Any]) -> Embeddings:
 _STRUCTURE = {
     "format", "format_version", "created", "files", "content_sha256", "n_users", "n_items", "dim", "global_bias",
 }  # fmt: skip
-
-
-def _count(manifest: Mapping[str, Any], name: str) -> int:
-    value = manifest.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ArtefactError(f"{name} is {value!r} in the manifest; it must be a whole number above 0")
-    return value
-
-
-def _finite(manifest: Mapping[str, Any], name: str) -> float:
-    value = manifest.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not np.isfinite(value):
-        raise ArtefactError(f"{name} is {value!r} in the manifest; it must be a number")
-    return float(value)

@@ -1,0 +1,179 @@
+"""The bundle: all that an answer needs, in one folder, so that one version is swapped as one thing.
+
+Beside the arrays of `Bundle` and of training's catalogue it holds two FAISS indexes, `recommend.faiss` over the item
+vectors and `similar.faiss` over the item embeddings at length 1. `manifest.json` names every file with its checksum.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.errors import BundleError
+from indexer.index import Index, read_index, write_index
+from indexer.lock import Lease
+from indexer.vectors import WIDTH_STEP, Floats
+from training.artefact import (
+    MANIFEST,
+    Manifest,
+    check_array,
+    check_count,
+    check_number,
+    load_arrays,
+    read_manifest,
+    save_arrays,
+    seal,
+    verify_files,
+)
+from training.columns import Arrays
+from training.embeddings import Catalogue, Embeddings
+from training.errors import ArtefactError
+
+KIND = "matinee-bundle"
+FORMAT_VERSION = 1
+RECOMMEND_INDEX, SIMILAR_INDEX = "recommend.faiss", "similar.faiss"
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """One version, open: arrays memory-mapped and read-only, and not removed from its store while this object lives.
+
+    rating(u, i) = global_bias + user_biases[u] + query(user_embeddings[u], width) · item_vectors[i]
+    """
+
+    version: str
+    """The name of its folder."""
+    user_embeddings: Floats
+    """(n_users, dim)."""
+    user_biases: Floats
+    """(n_users,)."""
+    item_vectors: Floats
+    """(n_items, width): embedding, bias, zeros, as `indexer.vectors.augment` makes them."""
+    global_bias: float
+    """Added to every rating."""
+    catalogue: Catalogue
+    """Who the rows are."""
+    recommend_index: Index
+    """FAISS, inner product, over `item_vectors`; its row is the item row."""
+    similar_index: Index
+    """FAISS, inner product, over the item embeddings at length 1 in the same width; its row is the item row."""
+    manifest: Mapping[str, Any]
+    """How it came about: index_key, recall, rating_scale, objective, libraries, files with checksums."""
+    lease: Lease = field(repr=False)
+    """What keeps it from being removed."""
+
+    @property
+    def n_users(self) -> int:
+        """How many users the model was trained on."""
+        return len(self.user_biases)
+
+    @property
+    def n_items(self) -> int:
+        """How many items the model was trained on."""
+        return len(self.item_vectors)
+
+    @property
+    def dim(self) -> int:
+        """The width of the embeddings."""
+        return int(self.user_embeddings.shape[1])
+
+    @property
+    def width(self) -> int:
+        """The columns of an item vector, and of a query."""
+        return int(self.item_vectors.shape[1])
+
+
+def write_indexes(folder: Path, recommend_index: Index, similar_index: Index) -> None:
+    """Write both indexes into `folder`."""
+    write_index(recommend_index, folder / RECOMMEND_INDEX)
+    write_index(similar_index, folder / SIMILAR_INDEX)
+
+
+def read_indexes(folder: Path, index_key: str, n_items: int, width: int) -> tuple[Index, Index]:
+    """Both indexes of `folder`, mapped. Raises BundleError where one is not what the arguments say."""
+    names = RECOMMEND_INDEX, SIMILAR_INDEX
+    recommend, similar = (read_index(folder / name, index_key, n_items, width) for name in names)
+    return recommend, similar
+
+
+def finish_bundle(folder: Path, embeddings: Embeddings, item_vectors: Floats, facts: Mapping[str, Any]) -> Manifest:
+    """Write everything but the indexes, which `folder` has already, then the manifest; synced to disk.
+
+    `item_vectors`: float32 (n_items, width). `facts`: what the manifest says beside the structure, such as recall.
+    """
+    arrays: dict[str, NDArray[Any]] = {
+        "user_embeddings": np.ascontiguousarray(embeddings.user_embeddings),
+        "user_biases": np.ascontiguousarray(embeddings.user_biases),
+        "item_vectors": item_vectors,
+        **embeddings.catalogue.to_arrays(),
+    }
+    save_arrays(folder, arrays)
+    description = {
+        "n_users": embeddings.n_users,
+        "n_items": embeddings.n_items,
+        "dim": embeddings.dim,
+        "width": item_vectors.shape[1],
+        "global_bias": float(embeddings.global_bias),
+        "bytes": sum(path.stat().st_size for path in folder.iterdir()),
+        **facts,
+    }
+    return seal(folder, KIND, FORMAT_VERSION, description)
+
+
+def read_bundle_manifest(folder: Path) -> Manifest:
+    """The manifest alone, proved whole. Raises BundleError where it is missing, damaged or of another kind."""
+    try:
+        return read_manifest(folder, KIND, FORMAT_VERSION)
+    except ArtefactError as error:
+        raise BundleError(str(error)) from error
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """The bundle in `folder`; every checksum is verified before anything in it is used.
+
+    Raises BundleError, naming the file, where anything is missing, damaged, foreign or does not fit together.
+    """
+    manifest = read_bundle_manifest(folder)
+    try:
+        lease = Lease(folder / MANIFEST)
+        verify_files(folder, manifest)
+        arrays = load_arrays(folder, manifest)
+    except ArtefactError as error:
+        raise BundleError(str(error)) from error
+    except FileNotFoundError as error:
+        raise BundleError(f"{error.filename}: went away while it was opened") from error
+    try:
+        return _read(folder, arrays, manifest, lease)
+    except ArtefactError as error:
+        raise BundleError(f"{folder}: {error}") from error
+
+
+def _read(folder: Path, arrays: Arrays, manifest: Manifest, lease: Lease) -> Bundle:
+    """The bundle that `arrays` and `manifest` describe, proved to fit together."""
+    n_users, n_items, dim, width = (check_count(manifest, name) for name in ("n_users", "n_items", "dim", "width"))
+    if width <= dim or width % WIDTH_STEP:
+        raise ArtefactError(f"width is {width} in the manifest; it must be a multiple of {WIDTH_STEP} above dim {dim}")
+    vectors = {
+        "user_embeddings": check_array(arrays, "user_embeddings", np.float32, (n_users, dim)),
+        "user_biases": check_array(arrays, "user_biases", np.float32, (n_users,)),
+        "item_vectors": check_array(arrays, "item_vectors", np.float32, (n_items, width)),
+    }
+    for name, array in vectors.items():
+        if not np.isfinite(array).all():
+            raise ArtefactError(f"{name}.npy: holds NaN or infinity; publish again")
+    if missing := {RECOMMEND_INDEX, SIMILAR_INDEX} - manifest["files"].keys():
+        raise ArtefactError(f"{min(missing)}: missing from the manifest")
+    recommend_index, similar_index = read_indexes(folder, str(manifest.get("index_key")), n_items, width)
+    return Bundle(
+        version=folder.name,
+        **vectors,
+        global_bias=check_number(manifest, "global_bias"),
+        catalogue=Catalogue.from_arrays(arrays, n_users, n_items),
+        recommend_index=recommend_index,
+        similar_index=similar_index,
+        manifest=manifest,
+        lease=lease,
+    )

@@ -1,0 +1,42 @@
+"""The pointer to what is served: `CURRENT`, one line that names a version."""
+
+import os
+from pathlib import Path
+
+from indexer.errors import CurrentError
+from indexer.versions import is_version
+from training.artefact import sync
+
+CURRENT = "CURRENT"
+_MAX_BYTES = 100
+
+
+def read_current(store: Path) -> str | None:
+    """The version that CURRENT names, or None where there is no CURRENT. Raises CurrentError where it is damaged."""
+    path = store / CURRENT
+    # A file that is not regular could block or never end.
+    if not path.is_file():
+        if os.path.lexists(path):
+            raise CurrentError(store, "is not a file")
+        return None
+    with path.open("rb") as file:
+        text = file.read(_MAX_BYTES).decode(errors="replace")
+    version = text.removesuffix("\n")
+    if not is_version(version):
+        raise CurrentError(store, f"holds {text[:40]!r}, which is no version")
+    if not (store / "versions" / version).is_dir():
+        raise CurrentError(store, f"names {version}, which is not there")
+    return version
+
+
+def write_current(store: Path, version: str) -> None:
+    """Make `version` what CURRENT names, in one step that a power cut can't undo halfway."""
+    draft = store / f".{CURRENT}.draft"
+    try:
+        draft.write_text(f"{version}\n")
+        sync(draft)
+        draft.replace(store / CURRENT)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    sync(store)

@@ -1,0 +1,87 @@
+"""What goes wrong in this room.
+
+IndexerError (a MatineeError)
+├── BundleError               a bundle is missing, damaged, foreign, or does not fit together
+├── IndexGateError            the index finds too few of the true top items: nothing is published
+└── StoreError                the store can't do what was asked
+    ├── EmptyStoreError       nothing was published there yet
+    ├── CurrentError          CURRENT is damaged, or names a version that is not there
+    ├── UnknownVersionError   there is no such version
+    ├── StoreBusyError        another process is changing the store
+    ├── StoreWriteError       the disk is full, the folder is read-only, …
+    └── DamagedVersionsError  some versions do not pass their checksums
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from matinee.errors import MatineeError
+
+
+class IndexerError(MatineeError):
+    """Any failure of this room."""
+
+
+class BundleError(IndexerError):
+    """A bundle is missing, damaged, foreign, of another format version, or does not fit together."""
+
+
+class IndexGateError(IndexerError):
+    """The index finds too few of the true top items."""
+
+    def __init__(self, name: str, recall: float, target: float) -> None:
+        super().__init__(
+            f"the index finds too few of the true top items: {name} is {recall:.4f}, the target {target:g};"
+            " nothing was published; choose another --index-key or lower --target-recall"
+        )
+
+
+class StoreError(IndexerError):
+    """The store can't do what was asked."""
+
+
+class EmptyStoreError(StoreError):
+    """Nothing was published in the store yet."""
+
+    def __init__(self, store: Path) -> None:
+        super().__init__(f"{store}: nothing is published there yet; publish with: matinee index EMBEDDINGS {store}")
+
+
+class CurrentError(StoreError):
+    """CURRENT is damaged, or names a version that is not there."""
+
+    def __init__(self, store: Path, what: str) -> None:
+        super().__init__(f"{store / 'CURRENT'}: {what}; repair it with: matinee store activate {store} VERSION")
+
+
+class UnknownVersionError(StoreError):
+    """The store holds no such version."""
+
+    def __init__(self, store: Path, version: str) -> None:
+        super().__init__(f"{store}: has no version {version!r}; see: matinee store list {store}")
+
+
+class StoreBusyError(StoreError):
+    """Another process is changing the store."""
+
+    def __init__(self, store: Path, holder: str) -> None:
+        super().__init__(f"{store}: {holder} is changing it; try again when that is done, or wait with --wait-s")
+
+
+class StoreWriteError(StoreError):
+    """The disk is full, the folder is read-only, or the like."""
+
+    def __init__(self, store: Path, error: OSError) -> None:
+        where = error.filename or store
+        super().__init__(
+            f"{where}: {error.strerror or error}; nothing half-made was left, and what is current stays served;"
+            " put that right and run the command again"
+        )
+
+
+class DamagedVersionsError(StoreError):
+    """Some versions do not pass their checksums."""
+
+    def __init__(self, store: Path, damage: Mapping[str, str]) -> None:
+        told = "; ".join(f"{version}: {what}" for version, what in damage.items())
+        super().__init__(f"{store}: damaged, so not to be activated: {told}")

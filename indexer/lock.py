@@ -1,0 +1,88 @@
+"""Locks that a dead process can't hold: the kernel lets go of them with the process.
+
+One process at a time changes a store (`alone`). A reader holds a `Lease` on the bundle that it has open, and a bundle
+is removed only by who gets it to itself (`unread`).
+"""
+
+import fcntl
+import os
+import socket
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from indexer.errors import BundleError, StoreBusyError
+
+_POLL_S = 0.05
+
+
+@contextmanager
+def alone(store: Path, wait_s: float) -> Iterator[None]:
+    """Hold the store's lock. Raises StoreBusyError, naming the holder, where it is not free within `wait_s` seconds."""
+    descriptor = os.open(store / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if not _locked(descriptor, wait_s):
+            raise StoreBusyError(store, os.pread(descriptor, 200, 0).decode(errors="replace") or "another process")
+        # Who holds it is for people; on a full disk `prune` must still work.
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, wait_s: float) -> bool:
+    give_up = time.monotonic() + wait_s
+    while not _try_lock(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() >= give_up:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class Lease:
+    """Keeps the file at `path`, and so the bundle that it is part of, from being removed while this object lives.
+
+    Raises BundleError where it is being removed already.
+    """
+
+    def __init__(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY)
+        self._close = weakref.finalize(self, os.close, descriptor)
+        if not _try_lock(descriptor, fcntl.LOCK_SH) or not _is_at(descriptor, path):
+            self._close()
+            raise BundleError(f"{path.parent}: is being removed")
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file is still the one at `path`: it may have been moved away before it was locked."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def unread(path: Path) -> Iterator[bool]:
+    """Whether no process holds a lease on `path`; if so, none gets one until the end of the block."""
+    try:
+        # For writing, since network file systems give an exclusive lock to nobody else.
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        yield True
+        return
+    try:
+        yield _try_lock(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,189 @@
+"""The store: a folder of bundles, of which one is current.
+
+    store/versions/<version>/…   immutable
+    store/CURRENT                the version that is served, replaced in one step
+    store/lock                   held by the one process that changes the store
+
+Reading takes no lock. A kill at any moment leaves what was current served; what a killed process began is cleared away
+by the next one that changes the store.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from indexer.bundle import Bundle, open_bundle, read_bundle_manifest
+from indexer.current import CURRENT, read_current, write_current
+from indexer.errors import (
+    BundleError,
+    EmptyStoreError,
+    StoreError,
+    StoreWriteError,
+    UnknownVersionError,
+)
+from indexer.lock import alone, unread
+from indexer.versions import content_prefix, is_version, next_version
+from training.artefact import MANIFEST, Manifest, draft_beside, place, sync
+
+_DRAFT, _REMOVED = ".draft", ".removed"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of versions; it need not exist until the first is published."""
+
+    folder: Path
+    wait_s: float = 0.0
+    """How long to wait for another process that is changing the store before StoreBusyError."""
+
+    def current(self) -> str | None:
+        """The version that is served, or None where nothing is. Raises CurrentError where CURRENT is damaged."""
+        return read_current(self.folder)
+
+    def versions(self) -> list[str]:
+        """Every version, oldest first."""
+        if not self._versions.is_dir():
+            return []
+        return sorted(entry.name for entry in self._versions.iterdir() if is_version(entry.name) and entry.is_dir())
+
+    def path(self, version: str) -> Path:
+        """The folder of `version`. Raises UnknownVersionError where the store has none of that name."""
+        if not is_version(version) or not (self._versions / version).is_dir():
+            raise UnknownVersionError(self.folder, version)
+        return self._versions / version
+
+    def manifest(self, version: str) -> Manifest:
+        """The manifest of `version`, proved whole and its own. Raises BundleError where it is not."""
+        path = self.path(version)
+        manifest = read_bundle_manifest(path)
+        if not manifest["content_sha256"].startswith(content_prefix(version)):
+            raise BundleError(f"{path}: holds the content of another version; copy the right one there again")
+        return manifest
+
+    def open(self, version: str) -> Bundle:
+        """The bundle of `version`, every checksum verified. Raises BundleError where one does not fit."""
+        self.manifest(version)
+        return open_bundle(self.path(version))
+
+    def open_current(self) -> Bundle:
+        """The bundle that is served, every checksum verified.
+
+        Raises EmptyStoreError where nothing was published, CurrentError where CURRENT is damaged, and BundleError.
+        """
+        version = self._current()
+        while True:
+            try:
+                return self.open(version)
+            except (BundleError, UnknownVersionError):
+                # It may have been replaced and pruned since CURRENT was read.
+                asked, version = version, self._current()
+                if version == asked:
+                    raise
+
+    def verify(self, version: str) -> None:
+        """Prove every checksum of `version`. Raises BundleError where one does not fit."""
+        self.open(version)
+
+    def publish(self, fill: Callable[[Path], object], *, activate: bool = True) -> str:
+        """Add the bundle that `fill` writes into the empty folder that it is given; the new version, then current.
+
+        What `fill` raises goes through, and leaves the store as it was; so does StoreWriteError.
+        """
+        with self._changing(create=True):
+            with draft_beside(self._versions / "bundle") as draft:
+                fill(draft)
+                sealed = open_bundle(draft)
+                newest = max(self.versions(), default=None)
+                version = next_version(newest, sealed.manifest["content_sha256"], datetime.now(UTC))
+                place(draft, self._versions / version)
+            if activate:
+                write_current(self.folder, version)
+        return version
+
+    def activate(self, version: str) -> None:
+        """Make `version` the one that is served, after every checksum was verified."""
+        self.path(version)
+        with self._changing():
+            self.open(version)
+            write_current(self.folder, version)
+
+    def rollback(self) -> tuple[str, str]:
+        """Make the newest version that is older than the current one current: (what was, what is).
+
+        Raises StoreError where there is none.
+        """
+        with self._changing():
+            was = self._current()
+            older = [version for version in self.versions() if version < was]
+            if not older:
+                raise StoreError(f"{self.folder}: no version is older than {was}, which is current")
+            self.open(older[-1])
+            write_current(self.folder, older[-1])
+        return was, older[-1]
+
+    def prune(self, keep: int) -> tuple[list[str], list[str]]:
+        """Remove all but the `keep` newest versions, never what is current or open in a process.
+
+        Returns the versions removed, and those that stayed only because a process has them open.
+        """
+        removed: list[str] = []
+        in_use: list[str] = []
+        with self._changing():
+            current = self._current()
+            for version in self.versions()[: -keep or None]:
+                if version != current:
+                    (removed if self._remove(version) else in_use).append(version)
+        return removed, in_use
+
+    @property
+    def _versions(self) -> Path:
+        return self.folder / "versions"
+
+    def _current(self) -> str:
+        version = self.current()
+        if version is None:
+            raise EmptyStoreError(self.folder)
+        return version
+
+    def _remove(self, version: str) -> bool:
+        """Remove `version` if no process has it open; whether it did. Once it is renamed, nobody can open it."""
+        path = self._versions / version
+        with unread(path / MANIFEST) as alone_with_it:
+            if alone_with_it:
+                grave = self._versions / f".{version}{_REMOVED}"
+                path.rename(grave)
+                sync(self._versions)
+                shutil.rmtree(grave)
+        return alone_with_it
+
+    @contextmanager
+    def _changing(self, *, create: bool = False) -> Iterator[None]:
+        """Alone in the store, with what killed processes left cleared away; an OSError becomes one sentence."""
+        try:
+            self._prepare(create)
+            with alone(self.folder, self.wait_s):
+                self._clear()
+                yield
+        except OSError as error:
+            raise StoreWriteError(self.folder, error) from error
+
+    def _prepare(self, create: bool) -> None:
+        """Make the folders of a new store. Raises StoreError where `folder` is something else."""
+        if self._versions.is_dir():
+            return
+        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise StoreError(f"{self.folder}: is not a store, and not empty; choose another place")
+        if not create:
+            raise EmptyStoreError(self.folder)
+        self._versions.mkdir(parents=True, exist_ok=True)
+        sync(self.folder)
+        sync(self.folder.parent)
+
+    def _clear(self) -> None:
+        (self.folder / f".{CURRENT}{_DRAFT}").unlink(missing_ok=True)
+        for entry in self._versions.iterdir():
+            if entry.name.startswith(".") and entry.name.endswith((_DRAFT, _REMOVED)):
+                shutil.rmtree(entry)
