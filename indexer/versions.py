@@ -1,4 +1,4 @@
-"""Names of versions, such as 20261123T214500Z-3f2a9c1b: the time of publishing in UTC and the start of the content hash.
+"""Names of versions, such as 20261123T214500Z-3f2a9c1b: the time of publishing in UTC, the start of the content hash.
 
 Their order as text is the order of publishing.
 """

@@ -1,0 +1,1 @@
+"""The commands of `matinee store`, one a file."""

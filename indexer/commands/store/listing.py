@@ -1,0 +1,82 @@
+"""`matinee store list`."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from matinee.command import Result
+from matinee.settings import progress_console
+from rich.console import Console
+from rich.table import Table
+
+from indexer.commands.store.told import StoreCommand, age, data_size
+from indexer.errors import BundleError, CurrentError, EmptyStoreError
+from indexer.store import Store
+from indexer.versions import published_at
+
+_TOLD = ("n_users", "n_items", "index_key", "recall", "bytes")
+
+
+class ListCommand(StoreCommand):
+    """List the versions of a store, oldest first, with what is known of each and which is current."""
+
+    examples: ClassVar[str] = """
+        examples:
+          matinee store list store
+          matinee store list store --json | jq -r .current
+    """
+
+    def run(self) -> Result:
+        """The versions and the current one. A damaged manifest or CURRENT is told, and the rest listed."""
+        store = Store(self.store)
+        versions = store.versions()
+        if not versions:
+            raise EmptyStoreError(self.store)
+        current = _current(store)
+        return {"current": current, "versions": [_summary(store, version, current) for version in versions]}
+
+    def show(self, result: Result, console: Console) -> None:
+        """One row a version."""
+        table = Table("version", "age", "users", "items", "index", "recall", "size", "", box=None)
+        versions: Any = result["versions"]
+        for summary in versions:
+            table.add_row(*_row(summary))
+        console.print(table)
+
+
+def _current(store: Store) -> str | None:
+    try:
+        return store.current()
+    except CurrentError as error:
+        progress_console().print(str(error), style="red", highlight=False, soft_wrap=True)
+        return None
+
+
+def _summary(store: Store, version: str, current: str | None) -> dict[str, Any]:
+    published = published_at(version)
+    summary: dict[str, Any] = {
+        "version": version,
+        "published": published.isoformat(),
+        "age_s": (datetime.now(UTC) - published).total_seconds(),
+        "current": version == current,
+    }
+    try:
+        manifest = store.manifest(version)
+    except BundleError as error:
+        return summary | {"error": str(error)}
+    return summary | {name: manifest.get(name) for name in _TOLD}
+
+
+def _row(summary: dict[str, Any]) -> list[str]:
+    mark = "current" if summary["current"] else ""
+    if "error" in summary:
+        return [summary["version"], age(summary["age_s"]), "", "", "", "", "", f"{mark} damaged".strip()]
+    return [
+        summary["version"],
+        age(summary["age_s"]),
+        f"{summary['n_users']:,}",
+        f"{summary['n_items']:,}",
+        summary["index_key"],
+        f"{min(summary['recall'].values()):.4f}",
+        data_size(summary["bytes"]),
+        mark,
+    ]

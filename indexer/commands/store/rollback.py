@@ -1,0 +1,31 @@
+"""`matinee store rollback`."""
+
+from typing import ClassVar
+
+from matinee.command import Result
+from rich.console import Console
+
+from indexer.commands.store.told import ChangingCommand
+from indexer.store import Store
+
+
+class RollbackCommand(ChangingCommand):
+    """Go back to the newest version that is older than the current one. Again: to the one before that.
+
+    The version left is kept; matinee store activate brings it back, or any other.
+    """
+
+    examples: ClassVar[str] = """
+        examples:
+          matinee store rollback store
+    """
+
+    def run(self) -> Result:
+        """Verify, then flip CURRENT."""
+        was, current = Store(self.store, self.wait_s).rollback()
+        return {"was": was, "current": current}
+
+    def show(self, result: Result, console: Console) -> None:
+        """What is current, and how to undo it."""
+        console.print(f"{result['current']} is current; before it was {result['was']}", highlight=False, soft_wrap=True)
+        console.print(f"undo: matinee store activate {self.store} {result['was']}", highlight=False, soft_wrap=True)
