@@ -1,11 +1,14 @@
 """Columns of ratings as they come out of a file: codes into texts, values, times; not yet sorted, not yet unique."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+Number = TypeVar("Number", np.int32, np.int64)
 
 # 1900 to 2200: epoch seconds outside it are milliseconds, or nonsense.
 MIN_EPOCH_S, MAX_EPOCH_S = -2_208_988_800, 7_258_118_400
@@ -32,7 +35,7 @@ class Table:
 
     @classmethod
     def of(cls, table: Any) -> "Table":
-        """From an Arrow table with dictionary columns user and item, float rating, and maybe timestamp.
+        """From an Arrow table: dictionary columns user and item, rating, maybe timestamp (seconds, or Arrow's us).
 
         Raises ValueError where a value is one that no rating has: the caller knows the file and finds the place.
         """
@@ -57,25 +60,32 @@ def id_fault(text: str) -> str | None:
 
 
 def _coded(column: Any) -> Coded:
-    chunks = column.chunks
-    texts = chunks[0].dictionary.to_pylist() if chunks else []
+    texts = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
     if any(id_fault(text) for text in texts):
         raise ValueError("an id is empty or can't be printed")
-    codes = np.empty(len(column), np.int32)
-    start = 0
-    for chunk in chunks:
-        codes[start : start + len(chunk)] = chunk.indices.to_numpy()
-        start += len(chunk)
-    return Coded(codes, texts)
+    return Coded(_filled(column, np.int32, lambda chunk: chunk.indices.to_numpy()), texts)
 
 
 def _epoch_seconds(column: Any) -> NDArray[np.int64]:
-    if pa.types.is_timestamp(column.type):
-        seconds = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64()).to_numpy()
+    return _filled(column, np.int64, _chunk_seconds)
+
+
+def _chunk_seconds(chunk: Any) -> NDArray[np.int64]:
+    if pa.types.is_timestamp(chunk.type):
+        seconds = chunk.cast(pa.int64()).to_numpy() // 1_000_000
     else:
-        seconds = np.floor(column.to_numpy())
+        seconds = np.floor(chunk.to_numpy())
     # Written so that NaN fails it too.
     if not ((seconds >= MIN_EPOCH_S) & (seconds <= MAX_EPOCH_S)).all():
         raise ValueError("a timestamp is not between 1900 and 2200")
-    epoch: NDArray[np.int64] = np.asarray(seconds, np.int64)
-    return epoch
+    return np.asarray(seconds, np.int64)
+
+
+def _filled(column: Any, dtype: type[Number], convert: Callable[[Any], NDArray[Any]]) -> NDArray[Number]:
+    """One array from all chunks of a column, converted one by one: no second copy of the whole exists."""
+    filled = np.empty(len(column), dtype)
+    start = 0
+    for chunk in column.chunks:
+        filled[start : start + len(chunk)] = convert(chunk)
+        start += len(chunk)
+    return filled

@@ -1,0 +1,1 @@
+"""Synthetic ratings shaped like MovieLens, with planted taste groups that a model can find."""
