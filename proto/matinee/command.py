@@ -17,18 +17,19 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def finish(work: Callable[[], Result], as_json: bool, show: Callable[[Result], None]) -> int:
+def finish(work: Callable[[], Result | None], as_json: bool, show: Callable[[Result], None]) -> int:
     """Run `work` and tell its result; the exit status.
 
-    Under `as_json` the result is the one JSON document on standard output; otherwise `show` prints it for people.
+    Under `as_json` the result is the one JSON document on standard output; otherwise `show` prints it for people. A
+    `work` that has told what there was to tell by itself, as a server does, returns None.
     A `MatineeError` or an `OSError` becomes one sentence on standard error; any other exception is a bug and keeps
     its traceback.
     """
     try:
         result = work()
-        if as_json:
+        if result is not None and as_json:
             print(json.dumps(result, indent=2, default=str))
-        else:
+        elif result is not None:
             show(result)
         sys.stdout.flush()
     except UsageError as error:

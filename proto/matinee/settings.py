@@ -38,8 +38,8 @@ class Command(BaseSettings):
     as_json: bool = Field(default=False, validation_alias="json")
     """Print the result as one JSON document on standard output."""
 
-    def run(self) -> Result:
-        """Do the work; what it returns is what `--json` prints."""
+    def run(self) -> Result | None:
+        """Do the work; what it returns is what `--json` prints, None where it has printed that already."""
         raise NotImplementedError
 
     def show(self, result: Result, console: Console) -> None:

@@ -1,0 +1,67 @@
+"""What a server answers, as the client returns it: frozen, typed, of plain Python values."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredItem:
+    """One item of a ranked list."""
+
+    item_id: str
+    """The id that the ratings used."""
+    score: float
+    """Recommendations: the predicted rating. Similar items: the cosine, -1 to 1. Higher is better."""
+    title: str
+    """Empty where the data had none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """A ranked list, best first."""
+
+    items: tuple[ScoredItem, ...]
+    """As many as were asked for, or all that exist."""
+    model_version: str
+    """The version that answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedRating:
+    """What the model predicts that the user would rate one item."""
+
+    item_id: str
+    """As it was asked for."""
+    rating: float
+    """On the scale of the ratings, not clipped to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedRatings:
+    """One user's predicted ratings."""
+
+    ratings: tuple[PredictedRating, ...]
+    """In the order of the request."""
+    model_version: str
+    """The version that answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is known of one item."""
+
+    item_id: str
+    """The id that the ratings used."""
+    title: str
+    """Empty where the data had none."""
+    tags: tuple[str, ...]
+    """Such as genres, in the data's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What is known of some items."""
+
+    items: tuple[Item, ...]
+    """In the order of the request."""
+    model_version: str
+    """The version that answered."""

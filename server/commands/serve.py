@@ -1,0 +1,78 @@
+"""`matinee serve`."""
+
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from matinee.command import say
+from matinee.settings import Command
+from pydantic import Field
+from pydantic_settings import CliPositionalArg
+
+from server.service import Server, ServerConfig, create_server
+from server.signals import stop_signals
+
+
+class Serve(Command):
+    """Answer recommendations over gRPC from the version that is current in a store, and follow its swaps.
+
+    It may start before anything is published: until then it answers UNAVAILABLE and its health is NOT_SERVING. SIGTERM
+    or Ctrl-C ends it: health says NOT_SERVING, running requests end, exit status 0; a second one ends it at once.
+    """
+
+    examples: ClassVar[str] = """\
+        examples:
+          matinee serve store
+          matinee serve store --address 0.0.0.0:50051       # for other machines too; there is no access control yet
+          matinee serve store --address unix:matinee.sock
+          matinee serve store --address 127.0.0.1:0 --json  # any free port; the first line of output has the address
+        """
+
+    store: CliPositionalArg[Path]
+    """The folder that `matinee index` publishes in."""
+    address: str = "127.0.0.1:50051"
+    """Where to listen: HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes any that is free."""
+    workers: int = Field(default=1, ge=1, le=1)
+    """Server processes; so far there is one."""
+    threads: int = Field(default=max(4, os.cpu_count() or 1), ge=1, le=1024)
+    """How many requests are worked on at a time."""
+    max_concurrent: int = Field(default=256, ge=1)
+    """How many requests may be worked on or wait; the next is answered RESOURCE_EXHAUSTED at once."""
+    poll_interval_s: float = Field(default=0.5, gt=0, le=3600)
+    """How often to look for a new version, in seconds."""
+    grace_s: float = Field(default=10.0, ge=0, le=3600)
+    """How long running requests may take to end when the server is stopped, in seconds."""
+    as_json: bool = Field(default=False, validation_alias="json")
+    """Once ready, print one line of JSON on standard output: address, version (null where there is none yet)."""
+
+    def run(self) -> None:
+        """Serve until a signal comes."""
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+        with stop_signals() as stopping:
+            server, _ = create_server(self._config())
+            server.start()
+            self._tell(server)
+            stopping.wait()
+            started = time.monotonic()
+            server.stop(self.grace_s)
+            say(f"stopped in {time.monotonic() - started:.1f} s")
+
+    def _config(self) -> ServerConfig:
+        return ServerConfig(
+            store=self.store,
+            address=self.address,
+            poll_interval_s=self.poll_interval_s,
+            threads=self.threads,
+            max_concurrent=self.max_concurrent,
+        )
+
+    def _tell(self, server: Server) -> None:
+        say(f"listening at {server.address}")
+        if server.live.version is None:
+            say(f"nothing is served yet; publish with: matinee index EMBEDDINGS {self.store}")
+        if self.as_json:
+            print(json.dumps({"address": str(server.address), "version": server.live.version}), flush=True)

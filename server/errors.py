@@ -1,0 +1,74 @@
+"""What goes wrong in this room.
+
+ServerError (a MatineeError)
+├── RequestError             what a caller is answered instead of a result; `server/status.py` has the status of each
+│   ├── UndecodableError     the bytes are not the message that the method takes
+│   ├── OutOfRangeError      a field is missing or outside its range
+│   ├── UnknownUserError     the model was not trained on this user
+│   ├── UnknownItemError     the model was not trained on this item
+│   └── NoModelError         no model version is loaded yet
+└── StartError               the server can't start: the process ends
+    └── AddressError         the address is taken, not this machine's, or not allowed
+"""
+
+from matinee.errors import MatineeError
+
+_SHOWN_CHARACTERS = 64
+
+
+def shown(value: str) -> str:
+    """`value` in quotes, control characters escaped, shortened to what fits a message."""
+    if len(value) <= _SHOWN_CHARACTERS:
+        return repr(value)
+    return f"{value[:_SHOWN_CHARACTERS]!r}… ({len(value.encode())} bytes)"
+
+
+class ServerError(MatineeError):
+    """Any failure of this room."""
+
+
+class RequestError(ServerError):
+    """What a caller is answered instead of a result."""
+
+
+class UndecodableError(RequestError):
+    """The bytes are not the message that the method takes."""
+
+    def __init__(self, message: str, n_bytes: int) -> None:
+        super().__init__(f"the {n_bytes} bytes are not a {message}; is the client made from matinee.v1's .proto?")
+
+
+class OutOfRangeError(RequestError):
+    """A field of the request is missing or outside its range."""
+
+    def __init__(self, field: str, value: str, expected: str) -> None:
+        super().__init__(f"{field} is {value}; it must be {expected}")
+
+
+class UnknownUserError(RequestError):
+    """The model was not trained on this user."""
+
+    def __init__(self, field: str, user_id: str) -> None:
+        super().__init__(f"{field} {shown(user_id)}: the model was not trained on this user")
+
+
+class UnknownItemError(RequestError):
+    """The model was not trained on this item."""
+
+    def __init__(self, field: str, item_id: str) -> None:
+        super().__init__(f"{field} {shown(item_id)}: the model was not trained on this item")
+
+
+class NoModelError(RequestError):
+    """No model version is loaded yet."""
+
+    def __init__(self) -> None:
+        super().__init__("no model version is loaded yet; publish one: matinee index EMBEDDINGS STORE")
+
+
+class StartError(ServerError):
+    """The server can't start."""
+
+
+class AddressError(StartError):
+    """The address is taken, not this machine's, or not allowed."""

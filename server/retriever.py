@@ -1,0 +1,171 @@
+"""One bundle's answers. Knows ids, rows and scores, and nothing of gRPC; every method is safe in many threads."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.bundle import Bundle
+from indexer.vectors import query as query_vector
+from server.errors import UnknownItemError, UnknownUserError
+from server.search import Query, Rows, Scores, exact_lengths, exact_products, float32_slack, top_rows
+
+_UNIT_NORM = 1.001
+
+
+class ScoredItem(NamedTuple):
+    """One item of a ranked list; the title is empty where the data had none."""
+
+    item_id: str
+    score: float
+    title: str
+
+
+class Item(NamedTuple):
+    """What is known of one item."""
+
+    item_id: str
+    title: str
+    tags: list[str]
+
+
+class Retriever:
+    """Answers from one bundle.
+
+    score(u, i) = global_bias + user_bias[u] + item_bias[i] + user_embedding[u] · item_embedding[i]
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.version = bundle.version
+        self.n_users = bundle.n_users
+        self.n_items = bundle.n_items
+        self._bundle = bundle
+        self._catalogue = bundle.catalogue
+        self._largest_norm = _largest_norm(bundle.item_vectors)
+
+    def recommend(
+        self, user_id: str, k: int, *, include_seen: bool = False, exclude_item_ids: Sequence[str] = ()
+    ) -> list[ScoredItem]:
+        """The k items with the highest predicted rating, best first, equal scores in the order of the item rows.
+
+        Items that the user has seen are left out unless `include_seen`; unknown `exclude_item_ids` are ignored. Fewer
+        than k come back only where fewer are left. Raises UnknownUserError.
+        """
+        user_row = self._user_row(user_id)
+        excluded = self._known_rows(exclude_item_ids)
+        if not include_seen:
+            excluded = np.concatenate([excluded, self._catalogue.seen[user_row]])
+        search = self._rating_query(user_row)
+        return self._scored(*top_rows(self._bundle.recommend_index, search, k, self._allowed(excluded)))
+
+    def similar(self, item_id: str, k: int, *, exclude_item_ids: Sequence[str] = ()) -> list[ScoredItem]:
+        """The k items whose embeddings have the highest cosine with this item's, best first; never the item itself.
+
+        Raises UnknownItemError.
+        """
+        item_row = self._item_row("item_id", item_id)
+        excluded = np.append(self._known_rows(exclude_item_ids), item_row)
+        search = self._cosine_query(item_row)
+        return self._scored(*top_rows(self._bundle.similar_index, search, k, self._allowed(excluded)))
+
+    def predict(self, user_id: str, item_ids: Sequence[str]) -> list[float]:
+        """The predicted rating of each item, in the order asked for. Raises UnknownUserError, UnknownItemError."""
+        user_row = self._user_row(user_id)
+        ratings: list[float] = self._ratings(user_row, self._item_rows(item_ids)).tolist()
+        return ratings
+
+    def items(self, item_ids: Sequence[str]) -> list[Item]:
+        """What is known of each item, in the order asked for. Raises UnknownItemError."""
+        titles, tags, names = self._catalogue.item_titles, self._catalogue.item_tags, self._catalogue.tag_names
+        return [
+            Item(item_id, titles[row], [names[tag] for tag in tags[row]])
+            for item_id, row in zip(item_ids, self._item_rows(item_ids).tolist(), strict=True)
+        ]
+
+    def warm_up(self, n_searches: int = 8) -> None:
+        """Answer for users and items spread over the bundle, so that the first caller waits for no page of it."""
+        for user_row in _spread(self.n_users, n_searches):
+            self.recommend(self._catalogue.user_ids[user_row], 10)
+        for item_row in _spread(self.n_items, n_searches):
+            self.similar(self._catalogue.item_ids[item_row], 10)
+
+    def _rating_query(self, user_row: int) -> Query:
+        vector = query_vector(self._bundle.user_embeddings[user_row], self._bundle.width)
+        return Query(
+            vector=vector,
+            scores=lambda rows: self._ratings(user_row, rows),
+            offset=self._user_offset(user_row),
+            slack=float32_slack(len(vector), float(np.linalg.norm(vector)), self._largest_norm),
+        )
+
+    def _ratings(self, user_row: int, rows: Rows) -> Scores:
+        vectors = self._bundle.item_vectors
+        embedding = self._bundle.user_embeddings[user_row].astype(np.float64)
+        biases = vectors[rows, self._bundle.dim].astype(np.float64)
+        ratings: Scores = self._user_offset(user_row) + biases + exact_products(vectors, rows, embedding)
+        return ratings
+
+    def _user_offset(self, user_row: int) -> float:
+        return self._bundle.global_bias + float(self._bundle.user_biases[user_row])
+
+    def _cosine_query(self, item_row: int) -> Query:
+        embedding = self._bundle.item_vectors[item_row, : self._bundle.dim].astype(np.float64)
+        length = exact_lengths(self._bundle.item_vectors, np.array([item_row]), self._bundle.dim)[0]
+        # The cosine with an item whose embedding is all zero is 0.
+        unit = embedding / length if length > 0 else embedding
+        vector = np.zeros(self._bundle.width, np.float32)
+        vector[: len(unit)] = unit
+        return Query(
+            vector=vector,
+            scores=lambda rows: self._cosines(unit, rows),
+            offset=0.0,
+            slack=float32_slack(len(vector), _UNIT_NORM, _UNIT_NORM),
+        )
+
+    def _cosines(self, unit: NDArray[np.float64], rows: Rows) -> Scores:
+        products = exact_products(self._bundle.item_vectors, rows, unit)
+        lengths = exact_lengths(self._bundle.item_vectors, rows, len(unit))
+        return np.divide(products, lengths, out=np.zeros(len(rows)), where=lengths > 0)
+
+    def _allowed(self, excluded: NDArray[np.integer]) -> NDArray[np.bool_] | None:
+        if len(excluded) == 0:
+            return None
+        allowed = np.ones(self.n_items, np.bool_)
+        allowed[excluded] = False
+        return allowed
+
+    def _scored(self, rows: Rows, scores: Scores) -> list[ScoredItem]:
+        ids, titles = self._catalogue.item_ids, self._catalogue.item_titles
+        return [
+            ScoredItem(ids[row], score, titles[row]) for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
+        ]
+
+    def _user_row(self, user_id: str) -> int:
+        row = self._catalogue.user_ids.row(user_id)
+        if row is None:
+            raise UnknownUserError("user_id", user_id)
+        return row
+
+    def _item_row(self, field: str, item_id: str) -> int:
+        row = self._catalogue.item_ids.row(item_id)
+        if row is None:
+            raise UnknownItemError(field, item_id)
+        return row
+
+    def _item_rows(self, item_ids: Sequence[str]) -> Rows:
+        rows = (self._item_row(f"item_ids[{position}]", item_id) for position, item_id in enumerate(item_ids))
+        return np.fromiter(rows, np.int64, len(item_ids))
+
+    def _known_rows(self, item_ids: Iterable[str]) -> Rows:
+        rows = (self._catalogue.item_ids.row(item_id) for item_id in item_ids)
+        return np.array([row for row in rows if row is not None], np.int64)
+
+
+def _largest_norm(vectors: NDArray[np.float32]) -> float:
+    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+    return float(np.sqrt(squares.max(initial=0.0)))
+
+
+def _spread(n: int, count: int) -> list[int]:
+    return sorted({int(row) for row in np.linspace(0, n - 1, count)})

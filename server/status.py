@@ -1,0 +1,20 @@
+"""Which gRPC status each error is answered with: the one table."""
+
+import grpc
+
+from server.errors import (
+    NoModelError,
+    OutOfRangeError,
+    RequestError,
+    UndecodableError,
+    UnknownItemError,
+    UnknownUserError,
+)
+
+STATUS: dict[type[RequestError], grpc.StatusCode] = {
+    UndecodableError: grpc.StatusCode.INVALID_ARGUMENT,
+    OutOfRangeError: grpc.StatusCode.INVALID_ARGUMENT,
+    UnknownUserError: grpc.StatusCode.NOT_FOUND,
+    UnknownItemError: grpc.StatusCode.NOT_FOUND,
+    NoModelError: grpc.StatusCode.UNAVAILABLE,
+}

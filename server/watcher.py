@@ -1,0 +1,110 @@
+"""Follows a store's CURRENT: opens, verifies and warms up a new version, then lets it answer in place of the old one.
+
+Whatever is wrong with a new version, the old one goes on serving. The log says so once, not at each look.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import faiss
+from matinee.errors import MatineeError
+
+from indexer.store import Store
+from server.live import Live
+from server.retriever import Retriever
+
+_logger = logging.getLogger(__name__)
+
+_LONGEST_RETRY_S = 15.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A version that could not be loaded: why, and when it is tried again."""
+
+    version: str | None
+    reason: str
+    retry_after_s: float
+    retry_at: float
+    """By time.monotonic."""
+
+
+class Watcher:
+    """A thread that keeps `live` at the version that the store says is current."""
+
+    def __init__(self, store: Path, live: Live, poll_interval_s: float, on_swap: Callable[[], None]) -> None:
+        self._store = Store(store)
+        self._live = live
+        self._poll_interval_s = poll_interval_s
+        self._on_swap = on_swap
+        self._refusal: Refusal | None = None
+        self._looked = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="matinee-watcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch; returns when the version that is current now is live, or was refused."""
+        self._thread.start()
+        self._looked.wait()
+
+    def stop(self) -> None:
+        """End watching; a version that is being loaded is waited for."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        # This acts on the calling thread alone: without it a warm-up search would take every core from the requests.
+        faiss.omp_set_num_threads(1)
+        while not self._stopping.is_set():
+            self._look()
+            self._looked.set()
+            self._stopping.wait(self._poll_interval_s)
+
+    def _look(self) -> None:
+        version = None
+        try:
+            version = self._store.current()
+            if version == self._live.version:
+                self._refusal = None
+            elif version is None:
+                self._refuse(None, "the store has no CURRENT any more")
+            elif self._is_due(version):
+                self._swap()
+        except Exception as error:  # noqa: BLE001  whatever is wrong with a new version, the old one serves on
+            # What is no sentence for people is a bug, and is logged with its traceback.
+            bug = None if isinstance(error, MatineeError | OSError) else error
+            self._refuse(version, str(error) or type(error).__name__, bug)
+
+    def _is_due(self, version: str) -> bool:
+        refusal = self._refusal
+        return refusal is None or refusal.version != version or time.monotonic() >= refusal.retry_at
+
+    def _swap(self) -> None:
+        started = time.monotonic()
+        retriever = Retriever(self._store.open_current())
+        retriever.warm_up()
+        old = self._live.version
+        self._live.flip(retriever)
+        self._refusal = None
+        _logger.info(
+            "serving %s%s: %s items, %s users, loaded in %.2f s",
+            retriever.version,
+            f" in place of {old}" if old else "",
+            f"{retriever.n_items:,}",
+            f"{retriever.n_users:,}",
+            time.monotonic() - started,
+        )
+        self._on_swap()
+
+    def _refuse(self, version: str | None, reason: str, bug: BaseException | None = None) -> None:
+        before = self._refusal
+        again = before is not None and before.version == version
+        delay_s = min(2 * before.retry_after_s, _LONGEST_RETRY_S) if before and again else self._poll_interval_s
+        self._refusal = Refusal(version, reason, delay_s, time.monotonic() + delay_s)
+        if before is None or (before.version, before.reason) != (version, reason):
+            serving = f"{self._live.version} goes on serving" if self._live.version else "nothing is served yet"
+            _logger.error("%s; %s", reason, serving, exc_info=bug)
