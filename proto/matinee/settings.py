@@ -6,8 +6,9 @@ marked `CliPositionalArg` are positional. Rooms import this module; the client n
 
 import inspect
 import textwrap
+from argparse import Action, ArgumentParser
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliApp, CliSettingsSource, SettingsConfigDict, SettingsError
@@ -88,9 +89,16 @@ def _overview(commands: Commands, verb: str, program: str) -> int:
     return DONE
 
 
+def _add_argument(parser: ArgumentParser, *flags: str, **options: Any) -> Action:
+    """Every flag with two dashes, `--k` too: pydantic-settings gives those of one letter only one."""
+    return parser.add_argument(
+        *(flag if flag.startswith("--") else flag.replace("-", "--") for flag in flags), **options
+    )
+
+
 def _parse(kind: type[Command], arguments: Sequence[str], program: str) -> Command | None:
     """The command that the arguments describe, or None after one sentence on what is wrong with them."""
-    source = CliSettingsSource[type[Command]](kind, cli_prog_name=program)
+    source = CliSettingsSource[type[Command]](kind, cli_prog_name=program, add_argument_method=_add_argument)
     source.root_parser.description = inspect.getdoc(kind)  # type: ignore[attr-defined]  # argparse's, typed as object
     source.root_parser.epilog = textwrap.dedent(kind.examples)  # type: ignore[attr-defined]  # the same
     try:

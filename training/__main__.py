@@ -1,0 +1,21 @@
+"""The commands of this room: `matinee sample|download|ratings`, or `python -m training …`."""
+
+import sys
+from collections.abc import Sequence
+
+from matinee import settings
+
+from training.commands.download import Download
+from training.commands.ratings import RatingsSummary
+from training.commands.sample import Sample
+
+COMMANDS: settings.Commands = {"sample": Sample, "download": Download, "ratings": RatingsSummary}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; the exit status."""
+    return settings.main(COMMANDS, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
