@@ -4,28 +4,27 @@ import argparse
 import csv
 import json
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from matinee.client import Client
 from matinee.command import Result, finish, say
 from matinee.errors import MatineeError
+from matinee.lookup import print_items
+from matinee.rehearsal import Asking, Server, matinee
 
-_SERVER_START_TIMEOUT_S = 60.0
-_SWAP_TIMEOUT_S = 60.0
-_STOP_TIMEOUT_S = 30.0
 _HELP = """\
 Run the whole chain once: data, training, evaluation, index, server, answers, a second training, a swap.
 
-Without RATINGS it makes a synthetic sample. Flags that are not listed here go to the commands that read RATINGS.
+Without RATINGS it makes a synthetic sample. Flags that are not listed here, after RATINGS, go to the commands that
+read them.
 """
 _EXAMPLES = """\
 examples:
@@ -39,7 +38,11 @@ examples:
 def main(arguments: Sequence[str]) -> int:
     """Run `arguments`, the verb first; the exit status."""
     parser = argparse.ArgumentParser(
-        prog="matinee demo", description=_HELP, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="matinee demo",
+        description=_HELP,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("ratings", nargs="?", type=Path, metavar="RATINGS", help="a file or folder of ratings")
     parser.add_argument("--folder", type=Path, help="where to work; by default a temporary folder, removed at the end")
@@ -50,11 +53,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(options: argparse.Namespace, passed_on: list[str]) -> Result:
-    if options.folder is not None:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        return Demo(options.folder, passed_on).run(options.ratings, options.user_id)
-    with tempfile.TemporaryDirectory(prefix="matinee-demo-") as folder:
-        return Demo(Path(folder), passed_on).run(options.ratings, options.user_id)
+    # Under --json the tables of the steps are for people, and standard output is for the document alone.
+    with redirect_stdout(sys.stderr) if options.json else nullcontext():
+        if options.folder is not None:
+            options.folder.mkdir(parents=True, exist_ok=True)
+            return Demo(options.folder, passed_on).run(options.ratings, options.user_id)
+        with tempfile.TemporaryDirectory(prefix="matinee-demo-") as folder:
+            return Demo(Path(folder), passed_on).run(options.ratings, options.user_id)
 
 
 def _show(result: Result) -> None:
@@ -65,13 +70,9 @@ def _show(result: Result) -> None:
     )
 
 
-def _matinee(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "matinee", *map(str, arguments)]
-
-
 def _call(*arguments: str | Path) -> dict[str, Any]:
     """Run one command, its progress shown; the JSON document that it prints. Raises MatineeError where it fails."""
-    done = subprocess.run([*_matinee(*arguments), "--json"], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([*matinee(*arguments), "--json"], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise MatineeError(f"the step above failed: matinee {shlex.join(map(str, arguments))}")
     document: dict[str, Any] = json.loads(done.stdout)
@@ -89,8 +90,6 @@ class Demo:
 
     def run(self, ratings: Path | None, user_id: str | None) -> Result:
         """The whole chain; what happened. Raises MatineeError where a step fails."""
-        from matinee.client import Client
-
         started = time.monotonic()
         if ratings is None:
             ratings = self.folder / "ratings"
@@ -146,11 +145,9 @@ class Demo:
         say(f"   published {version}")
         return version
 
-    def _ask(self, client: Any, ratings: Path, user_id: str) -> list[dict[str, Any]]:
+    def _ask(self, client: Client, ratings: Path, user_id: str) -> list[dict[str, Any]]:
         """Print a user's history, recommendations, and what is similar to the favourite; the recommendations."""
-        from matinee.lookup import print_items
-
-        history = _call("ratings", ratings, "--user-id", user_id, "--k", "5", *self.passed_on)["history"]
+        history = _call("ratings", ratings, "--user-id", user_id, "--k", "5", *self.passed_on)["items"]
         print(f"\nUser {user_id} rated highest:", flush=True)
         print_items([(item["item_id"], item["title"], item["rating"]) for item in history], score="rating")
         answer = client.recommend(user_id, k=10)
@@ -162,85 +159,6 @@ class Demo:
         print_items([(item.item_id, item.title, item.score) for item in similar.items], score="cosine")
         sys.stdout.flush()
         return [{"item_id": item.item_id, "title": item.title, "score": item.score} for item in answer.items]
-
-
-class Server:
-    """`matinee serve` as a process of its own, ready when the constructor returns."""
-
-    def __init__(self, store: Path) -> None:
-        command = _matinee("serve", store, "--address", "127.0.0.1:0", "--json")
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        ready = _line_within(self._process.stdout, _SERVER_START_TIMEOUT_S)
-        if not ready:
-            self._process.kill()
-            raise MatineeError(f"the server did not get ready: {shlex.join(command)}")
-        self.address: str = json.loads(ready)["address"]
-
-    def __enter__(self) -> "Server":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-
-    def stop(self) -> None:
-        """Ask the server to stop (SIGTERM). Raises MatineeError unless it drains and exits with status 0."""
-        self._process.send_signal(signal.SIGTERM)
-        status = self._process.wait(timeout=_STOP_TIMEOUT_S)
-        if status != 0:
-            raise MatineeError(f"the server exited with status {status} when asked to stop")
-
-
-def _line_within(stream: IO[str] | None, timeout_s: float) -> str:
-    """The next line of `stream`; empty where the stream ends or nothing comes in time."""
-    lines: list[str] = []
-    reader = threading.Thread(target=lambda: lines.append(stream.readline() if stream else ""), daemon=True)
-    reader.start()
-    reader.join(timeout_s)
-    return lines[0] if lines else ""
-
-
-class Asking:
-    """A client that asks without a pause, in a thread, and counts what it is answered."""
-
-    def __init__(self, address: str, user_id: str) -> None:
-        self.answers = 0
-        self.errors: list[str] = []
-        self.versions: list[str] = []
-        self._address, self._user_id = address, user_id
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
-
-    def __enter__(self) -> "Asking":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def wait_for(self, version: str) -> None:
-        """Return once `version` answers. Raises MatineeError where it does not in time."""
-        deadline = time.monotonic() + _SWAP_TIMEOUT_S
-        while version not in self.versions:
-            if time.monotonic() > deadline:
-                raise MatineeError(f"version {version} was published and never answered; versions {self.versions} did")
-            time.sleep(0.05)
-
-    def _ask(self) -> None:
-        from matinee.client import Client
-
-        with Client(self._address, timeout_s=5.0) as client:
-            while not self._stopping.wait(0.005):
-                try:
-                    answer = client.recommend(self._user_id, k=10)
-                except MatineeError as error:
-                    self.errors.append(str(error))
-                    continue
-                self.answers += 1
-                if answer.model_version not in self.versions:
-                    self.versions.append(answer.model_version)
 
 
 def _first_user(ratings: Path) -> str:
