@@ -55,7 +55,7 @@ def _has_text_time(stored: Stored, form: Form, positions: Mapping[str, int]) -> 
 def _parse(stream: BinaryIO, layout: Layout, *, skip_header: bool) -> Any:
     """The Arrow table of user, item, rating and maybe timestamp. Raises ArrowInvalid at whatever does not fit."""
     names, types = _arrow_columns(layout)
-    return pa.csv.read_csv(
+    table = pa.csv.read_csv(
         stream,
         read_options=pa.csv.ReadOptions(column_names=names, skip_rows=int(skip_header), block_size=_BLOCK_BYTES),
         parse_options=pa.csv.ParseOptions(
@@ -66,6 +66,7 @@ def _parse(stream: BinaryIO, layout: Layout, *, skip_header: bool) -> Any:
             column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=False
         ),
     )
+    return table.select(list(layout.positions))
 
 
 def _arrow_columns(layout: Layout) -> tuple[list[str], dict[str, Any]]:
@@ -89,7 +90,7 @@ def _refuse(stored: Stored, layout: Layout, error: Exception) -> NoReturn:
     """Raise RatingsError for the first line that can't be read alone; for the file where each of them can."""
     n_rows = 0
     for number, offset, lines in _blocks(stored, layout.form.has_header):
-        n_rows += len(lines)
+        n_rows += sum(1 for line in lines if line.strip())
         if not _is_readable(b"".join(lines), layout):
             for line in lines:
                 if not _is_readable(line, layout):

@@ -151,6 +151,8 @@ def _first_line(stored: Stored) -> str:
         raw = stream.readline(MAX_LINE_BYTES)
     if not raw:
         raise RatingsError(f"{stored}: is empty; is it the right file?")
+    if len(raw) == MAX_LINE_BYTES:
+        raise RatingsError(f"{stored}: line 1 is longer than {MAX_LINE_BYTES:,} bytes; is it the right file?")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise RatingsError(f"{stored}: line 1, byte 0: is UTF-16; save it as UTF-8")
     try:

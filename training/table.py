@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Number = TypeVar("Number", np.int32, np.int64)
 
+MAX_ID_LENGTH = 1000
+"""In characters."""
+
 # 1900 to 2200: epoch seconds outside it are milliseconds, or nonsense.
 MIN_EPOCH_S, MAX_EPOCH_S = -2_208_988_800, 7_258_118_400
 
@@ -39,6 +42,8 @@ class Table:
 
         Raises ValueError where a value is one that no rating has: the caller knows the file and finds the place.
         """
+        if table.num_rows == 0:
+            raise ValueError("there are no rows")
         table = table.unify_dictionaries()
         values = table.column("rating").to_numpy()
         if any(column.null_count for column in table.columns) or not np.isfinite(values).all():
@@ -55,14 +60,16 @@ def id_fault(text: str) -> str | None:
     """What is wrong with the id `text`; None where nothing is."""
     if not text:
         return "is empty"
+    if len(text) > MAX_ID_LENGTH:
+        return f"has more than {MAX_ID_LENGTH:,} characters"
     # A line break in an id is a quote that was never closed.
     return None if text.isprintable() else "holds a character that can't be printed"
 
 
 def _coded(column: Any) -> Coded:
-    texts = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
+    texts = column.chunk(0).dictionary.to_pylist()
     if any(id_fault(text) for text in texts):
-        raise ValueError("an id is empty or can't be printed")
+        raise ValueError("an id is empty, too long or can't be printed")
     return Coded(_filled(column, np.int32, lambda chunk: chunk.indices.to_numpy()), texts)
 
 

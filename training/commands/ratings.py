@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from training.commands.reading import RatingsCommand
 from training.summary import Statistics, history, summarise
@@ -74,11 +75,13 @@ def _number(value: float) -> str:
 
 
 def _show_history(result: dict[str, Any], console: Console) -> None:
-    table = Table(title=f"user {result['user_id']}", title_justify="left")
+    # Texts, since to rich a title such as [REC] in a string would be markup.
+    table = Table(title=Text(f"user {result['user_id']}"), title_justify="left")
     table.add_column("rating", justify="right")
     table.add_column("item_id")
     table.add_column("title")
     table.add_column("tags")
     for item in result["items"]:
-        table.add_row(f"{item['rating']:g}", item["item_id"], item["title"], ", ".join(item["tags"]))
-    console.print(table, markup=False)
+        cells = (f"{item['rating']:g}", item["item_id"], item["title"], ", ".join(item["tags"]))
+        table.add_row(*map(Text, cells))
+    console.print(table)
