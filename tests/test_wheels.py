@@ -36,10 +36,10 @@ def build(project: Path, out: Path) -> Path:
 def install(folder: Path, *requirements: str) -> Path:
     """A fresh environment with `requirements`, at the versions that the project pins; its bin folder."""
     venv.create(folder, with_pip=True)
-    pins = re.findall(r"^([\w.-]+==\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    # Each pin with its marker, without its hashes: pip takes no hashes beside a wheel that was built just now.
+    pins = re.findall(r"^([\w.-]+==[^\\\n]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     named = {re.split("[=<>]", requirement)[0] for requirement in requirements}
-    kept = [pin for pin in pins if pin.split("==")[0] not in named and not (pin.startswith("numpy") and python != "3.11")]
+    kept = [pin for pin in pins if pin.split("==")[0] not in named]
     (folder / "constraints.txt").write_text("\n".join(kept))
     pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = run(*pip, "--constraint", folder / "constraints.txt", *requirements, cwd=folder)
