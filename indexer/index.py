@@ -16,6 +16,7 @@ Index = Any
 # What an index file must begin with, by index_key: FAISS builds whatever the file asks for, so look before it reads.
 _FIRST_BYTES = {"Flat": b"IxFI"}
 INDEX_KEYS = tuple(_FIRST_BYTES)
+"""The index keys that this program builds and reads."""
 
 
 def build_index(vectors: Floats, index_key: str) -> Index:
@@ -39,7 +40,9 @@ def read_index(path: Path, index_key: str, n_items: int, width: int) -> Index:
     Raises BundleError where it is not an inner-product index of this kind over (n_items, width).
     """
     if index_key not in _FIRST_BYTES:
-        raise BundleError(f"index_key is {index_key!r} in the manifest; this program reads {', '.join(INDEX_KEYS)}")
+        raise BundleError(
+            f"{path.parent}: index_key is {index_key!r} in the manifest; this program reads {', '.join(INDEX_KEYS)}"
+        )
     with path.open("rb") as file:
         kind = file.read(4)
     if kind != _FIRST_BYTES[index_key]:

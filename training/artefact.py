@@ -10,7 +10,9 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
+import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,6 +30,8 @@ MANIFEST = "manifest.json"
 Manifest = dict[str, Any]
 
 _MAX_MANIFEST_BYTES = 1 << 24
+# What NumPy raises about headers that are not its own.
+_UNREADABLE = (ValueError, EOFError, OverflowError, TypeError, SyntaxError, MemoryError, tokenize.TokenError)
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
@@ -69,8 +73,8 @@ def write_artefact(
 def draft_beside(folder: Path) -> Iterator[Path]:
     """An empty folder beside `folder`; whatever lies under that name at the end is removed."""
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".draft", dir=folder.parent))
-    draft.chmod(0o755)
     try:
+        draft.chmod(0o755)
         yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -145,7 +149,16 @@ def read_manifest(folder: Path, kind: str, version: int) -> Manifest:
         )
     if _canonical(manifest) != raw or manifest.get("content_sha256") != _content_hash(manifest):
         raise ArtefactError(f"{path}: damaged, its checksum does not fit; write or copy the folder again")
+    if not _is_listing(manifest.get("files")):
+        raise ArtefactError(f"{path}: does not list its files with bytes and sha256; write or copy the folder again")
     return manifest
+
+
+def _is_listing(files: object) -> bool:
+    return isinstance(files, dict) and all(
+        isinstance(file, dict) and isinstance(file.get("bytes"), int) and isinstance(file.get("sha256"), str)
+        for file in files.values()
+    )
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:
@@ -178,7 +191,7 @@ def _load(path: Path) -> NDArray[Any]:
         # Mapping checks the header against the file's size; an empty array can't be mapped, so small files are read.
         small = path.stat().st_size <= 4096
         array: NDArray[Any] = np.load(path, mmap_mode=None if small else "r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except _UNREADABLE as error:
         raise ArtefactError(f"{path}: is not a NumPy array that can be read safely: {error}") from error
     array = np.asarray(array)
     read_only(array)
@@ -206,13 +219,13 @@ def check_count(manifest: Mapping[str, Any], name: str) -> int:
 def check_number(manifest: Mapping[str, Any], name: str) -> float:
     """The number `name` of a manifest. Raises ArtefactError where it is not one, or not finite."""
     value = manifest.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not np.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
         raise ArtefactError(f"{name} is {value!r} in the manifest; it must be a number")
     return float(value)
 
 
 def _canonical(manifest: Manifest) -> bytes:
-    return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode(errors="surrogatepass")
 
 
 def _content_hash(manifest: Manifest) -> str:

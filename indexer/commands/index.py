@@ -53,7 +53,8 @@ class IndexCommand(Command):
             version = store.publish(
                 lambda draft: build_bundle(embeddings, draft, options, status.update), activate=not self.no_activate
             )
-        facts = {name: store.manifest(version)[name] for name in _TOLD}
+        manifest = store.manifest(version)
+        facts = {name: manifest[name] for name in _TOLD}
         return {"version": version, "store": str(self.store), "current": not self.no_activate, **facts}
 
     def show(self, result: Result, console: Console) -> None:
