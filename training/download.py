@@ -37,7 +37,11 @@ def download(name: str, out: Path, base_url: str, watch: Watch) -> str:
     md5 = MD5[name] or _published_md5(url)
     archive = _fetched(url, md5, out.parent / f"{name}.zip", watch)
     with draft_beside(out) as draft:
-        _unpack(archive, draft)
+        try:
+            _unpack(archive, draft)
+        except DownloadError:
+            archive.unlink()
+            raise
         content = draft / name if (draft / name).is_dir() else draft
         place(content, out)
     archive.unlink()
@@ -82,11 +86,12 @@ def _unpack(archive: Path, folder: Path) -> None:
             for member in source.infolist():
                 path = PurePosixPath(member.filename)
                 if path.is_absolute() or ".." in path.parts or "\\" in member.filename:
-                    raise DownloadError(f"{archive}: holds {member.filename!r}, which leads out of its folder")
+                    raise DownloadError(
+                        f"{archive}: holds {member.filename!r}, which leads out of its folder; it was removed"
+                    )
                 if not member.is_dir():
                     _extract(source, member, folder / path)
     except zipfile.BadZipFile as error:
-        archive.unlink()
         raise DownloadError(f"{archive}: is no zip archive that can be read: {error}; it was removed") from error
 
 
