@@ -18,6 +18,8 @@ _FIRST_BYTES = {"Flat": b"IxFI"}
 INDEX_KEYS = tuple(_FIRST_BYTES)
 """The index keys that this program builds and reads."""
 
+_WRITE_BYTES = 1 << 20
+
 
 def build_index(vectors: Floats, index_key: str) -> Index:
     """An inner-product index over `vectors`, float32 (n_items, width); `index_key` is FAISS's factory string."""
@@ -28,10 +30,10 @@ def build_index(vectors: Floats, index_key: str) -> Index:
 
 def write_index(index: Index, path: Path) -> None:
     """Write `index` to `path`. Raises OSError where the disk refuses."""
-    try:
-        faiss.write_index(index, str(path))
-    except RuntimeError as error:
-        raise OSError(f"{path}: FAISS could not write it: {_last_words(error)}") from error
+    # Not by FAISS itself: where the last bytes find no room, it prints a line and goes on.
+    with path.open("wb") as file:
+        writer = faiss.PyCallbackIOWriter(file.write, _WRITE_BYTES)  # type: ignore[attr-defined]  # made by SWIG
+        faiss.write_index(index, writer)
 
 
 def read_index(path: Path, index_key: str, n_items: int, width: int) -> Index:

@@ -47,9 +47,7 @@ class Steps:
         self._wrap(os, "fsync", None)
         self._wrap(os, "pwrite", None)
         self._wrap(np, "save", OSError("96 requested and 0 written"))
-        self._wrap(
-            faiss, "write_index", RuntimeError("Error in faiss: Error: 'ret == 1' failed: No space left on device")
-        )
+        self._wrap(faiss, "write_index", OSError(errno.ENOSPC, "No space left on device"))
         self._wrap(Path, "write_bytes", OSError(errno.ENOSPC, "No space left on device"))
         self._wrap(Path, "write_text", OSError(errno.ENOSPC, "No space left on device"))
 
@@ -74,10 +72,11 @@ class Steps:
                 self._step(f"os.{name}", "")
                 return function(*arguments, **named)
             result = function(*arguments, **named)
-            path = next(Path(argument) for argument in arguments if isinstance(argument, str | Path))
-            if self.count + 1 == self.at or (self.fault == "ENOSPC" and 0 < self.at <= self.count):
+            # FAISS writes to an open file, which has lost its buffer when the process dies here.
+            path = next((Path(argument) for argument in arguments if isinstance(argument, str | Path)), None)
+            if path and (self.count + 1 == self.at or (self.fault == "ENOSPC" and 0 < self.at <= self.count)):
                 os.truncate(path, path.stat().st_size // 2)
-            self._step(name, str(path), torn)
+            self._step(name, str(path or ""), torn)
             return result
 
         setattr(owner, name, stepping)
