@@ -40,6 +40,7 @@ class Steps:
 
     def __init__(self, folder: Path, fault: str, at: int) -> None:
         self.folder, self.fault, self.at, self.count = str(folder), fault, at, 0
+        self.paused = False
 
     def watch(self) -> None:
         """From here on, for the rest of this process's life."""
@@ -75,13 +76,21 @@ class Steps:
             # FAISS writes to an open file, which has lost its buffer when the process dies here.
             path = next((Path(argument) for argument in arguments if isinstance(argument, str | Path)), None)
             if path and (self.count + 1 == self.at or (self.fault == "ENOSPC" and 0 < self.at <= self.count)):
-                os.truncate(path, path.stat().st_size // 2)
+                self._cut(path)
             self._step(name, str(path or ""), torn)
             return result
 
         setattr(owner, name, stepping)
 
+    def _cut(self, path: Path) -> None:
+        """Half of what was written is not there. That is the fault, not one more step."""
+        self.paused = True
+        os.truncate(path, path.stat().st_size // 2)
+        self.paused = False
+
     def _step(self, event: str, path: str, torn: Exception | None = None) -> None:
+        if self.paused:
+            return
         self.count += 1
         if self.fault == "SIGKILL" and self.count == self.at:
             os.kill(os.getpid(), signal.SIGKILL)

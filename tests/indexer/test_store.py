@@ -228,3 +228,31 @@ def test_a_second_change_at_the_same_time_is_refused_naming_who_makes_the_first(
             with pytest.raises(StoreBusyError, match=rf"process {os.getpid()} on \S+ is changing it"):
                 ask()
     store.activate(current)
+
+
+def test_everything_is_on_the_disk_before_it_gets_its_name(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    published(store)
+    told: list[str] = []
+    fsync, rename, replace = os.fsync, os.rename, os.replace
+
+    def syncing(fd: int) -> None:
+        told.append(f"sync {Path(f'/proc/self/fd/{fd}').resolve().name}")
+        fsync(fd)
+
+    def renaming(source: Path, target: Path) -> None:
+        told.append(f"rename {target.name}")
+        rename(source, target)
+
+    def replacing(source: Path, target: Path) -> None:
+        told.append(f"replace {target.name}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(os, "rename", renaming)
+    monkeypatch.setattr(os, "replace", replacing)
+    version = published(store, 1)
+    named = told.index(f"rename {version}")
+    draft = told[named - 1]
+    assert draft.endswith(".draft")
+    assert {f"sync {path.name}" for path in store.path(version).iterdir()} == set(told[: named - 1])
+    assert told[named + 1 :] == ["sync versions", "sync .CURRENT.draft", "replace CURRENT", "sync store"]
