@@ -96,7 +96,7 @@ class Retriever:
             vector=vector,
             scores=lambda rows: self._ratings(user_row, rows),
             offset=self._user_offset(user_row),
-            slack=float32_slack(len(vector), float(np.linalg.norm(vector)), self._largest_norm),
+            slack=float32_slack(vector, self._largest_norm),
         )
 
     def _ratings(self, user_row: int, rows: Rows) -> Scores:
@@ -120,7 +120,7 @@ class Retriever:
             vector=vector,
             scores=lambda rows: self._cosines(unit, rows),
             offset=0.0,
-            slack=float32_slack(len(vector), _UNIT_NORM, _UNIT_NORM),
+            slack=float32_slack(vector, _UNIT_NORM),
         )
 
     def _cosines(self, unit: NDArray[np.float64], rows: Rows) -> Scores:

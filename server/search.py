@@ -38,14 +38,14 @@ class Query:
     """At most this far is offset + FAISS's product from the exact score, for any row."""
 
 
-def float32_slack(width: int, query_norm: float, row_norm: float) -> float:
-    """How far a float32 inner product of vectors of these norms can be from the exact one.
+def float32_slack(query: NDArray[np.float32], row_norm: float) -> float:
+    """How far float32 inner products with `query` (width,) of rows of at most `row_norm` can be from the exact ones.
 
     The rounding of a sum of `width` products is at most width · 2^-24 · |q| · |x|; four times that also covers rows
     that were scaled to unit norm in float32. Infinite where float32 might overflow.
     """
-    largest = query_norm * row_norm
-    return 4 * width * _FLOAT32_ROUNDING * largest if largest < _FLOAT32_SAFE else float("inf")
+    largest = float(np.linalg.norm(query.astype(np.float64))) * row_norm
+    return 4 * len(query) * _FLOAT32_ROUNDING * largest if largest < _FLOAT32_SAFE else float("inf")
 
 
 def top_rows(index: Index, query: Query, k: int, allowed: NDArray[np.bool_] | None) -> tuple[Rows, Scores]:

@@ -1,14 +1,14 @@
 """A server from end to end: listener, threads, health, reflection and the watcher, started and stopped as one thing."""
 
-import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import faiss
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from server.address import Address, parse_address, prove_free
@@ -16,10 +16,11 @@ from server.errors import AddressError
 from server.live import Live
 from server.rpc import SERVICE, add_recommender
 from server.servicer import Recommender
+from server.standard import NOT_SERVING, SERVING, Health, Reflection
 from server.watcher import Watcher
 
-_EVERY_SERVICE = ("", SERVICE.full_name)
-_REFLECTION_THREADS = 2
+# Who watches the health and does not read must not hold up the stop.
+_TELL_S = 1.0
 # 10,000 ids of 1,024 bytes each, which the schema allows, with their framing.
 _MAX_REQUEST_BYTES = 11 << 20
 
@@ -47,15 +48,14 @@ class Server:
         wanted = parse_address(config.address)
         prove_free(wanted)
         self.live = Live()
-        self._health = health.HealthServicer()
-        self._pools = (_request_threads(config.threads), _reflection_threads())
-        self._grpc = _grpc_server(config, self._pools[0])
-        self._watcher = Watcher(config.store, self.live, config.poll_interval_s, on_swap=self._ready)
-        self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._threads = _request_threads(config.threads)
+        self._grpc = _grpc_server(config, self._threads)
+        self._health = Health(("", SERVICE.full_name))
+        self._reflection = Reflection((SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME))
+        self._watcher = Watcher(config.store, self.live, config.poll_interval_s, on_ready=self._ready)
         add_recommender(Recommender(self.live), self._grpc)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        names = (SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(_Reflection(names, self._pools[1]), self._grpc)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(self._reflection, self._grpc)
         self.address = _bound(self._grpc, wanted)
 
     def start(self) -> None:
@@ -65,18 +65,19 @@ class Server:
 
     def stop(self, grace_s: float) -> None:
         """Say NOT_SERVING, take no more requests, let those that run end within `grace_s` seconds."""
-        self._health.enter_graceful_shutdown()
-        self._grpc.stop(grace_s).wait()
         self._watcher.stop()
-        for pool in self._pools:
-            pool.shutdown(wait=False, cancel_futures=True)
+        with suppress(TimeoutError):
+            self._health.set_all(NOT_SERVING).result(_TELL_S)
+        stopped = self._grpc.stop(grace_s)
+        self._health.end_streams()
+        self._reflection.end_streams()
+        stopped.wait()
+        self._health.close()
+        self._reflection.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _ready(self) -> None:
-        self._set_health(health_pb2.HealthCheckResponse.SERVING)
-
-    def _set_health(self, status: int) -> None:
-        for service in _EVERY_SERVICE:
-            self._health.set(service, status)
+        self._health.set_all(SERVING)
 
 
 def create_server(config: ServerConfig) -> tuple[Server, int]:
@@ -88,23 +89,9 @@ def create_server(config: ServerConfig) -> tuple[Server, int]:
     return server, server.address.port
 
 
-class _Reflection(reflection.ReflectionServicer):  # type: ignore[misc]  # it ships no types
-    """Reflection with threads of its own: a stream that a client leaves open must not take one from the requests."""
-
-    def __init__(self, services: tuple[str, ...], pool: ThreadPoolExecutor) -> None:
-        super().__init__(services)
-        answer = functools.partial(super().ServerReflectionInfo)
-        answer.experimental_thread_pool = pool  # type: ignore[attr-defined]  # where gRPC looks for a handler's threads
-        self.ServerReflectionInfo = answer
-
-
 def _request_threads(count: int) -> ThreadPoolExecutor:
     # FAISS's setting acts on the calling thread alone; without it every request would spread over all cores.
     return ThreadPoolExecutor(count, "matinee-request", initializer=faiss.omp_set_num_threads, initargs=(1,))
-
-
-def _reflection_threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_REFLECTION_THREADS, "matinee-reflection")
 
 
 def _grpc_server(config: ServerConfig, pool: ThreadPoolExecutor) -> grpc.Server:

@@ -34,13 +34,16 @@ class Refusal:
 
 
 class Watcher:
-    """A thread that keeps `live` at the version that the store says is current."""
+    """A thread that keeps `live` at the version that the store says is current.
 
-    def __init__(self, store: Path, live: Live, poll_interval_s: float, on_swap: Callable[[], None]) -> None:
+    `on_ready` is called once, when the first version answers.
+    """
+
+    def __init__(self, store: Path, live: Live, poll_interval_s: float, on_ready: Callable[[], None]) -> None:
         self._store = Store(store)
         self._live = live
         self._poll_interval_s = poll_interval_s
-        self._on_swap = on_swap
+        self._on_ready = on_ready
         self._refusal: Refusal | None = None
         self._looked = threading.Event()
         self._stopping = threading.Event()
@@ -98,7 +101,8 @@ class Watcher:
             f"{retriever.n_users:,}",
             time.monotonic() - started,
         )
-        self._on_swap()
+        if old is None:
+            self._on_ready()
 
     def _refuse(self, version: str | None, reason: str, bug: BaseException | None = None) -> None:
         before = self._refusal
