@@ -1,5 +1,7 @@
 """FAISS indexes over item vectors: built, written, and read back without trusting the file."""
 
+import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,12 @@ from indexer.vectors import Floats
 Index = Any
 """A FAISS index; FAISS ships no types."""
 
-# What an index file must begin with, by index_key: FAISS builds whatever the file asks for, so look before it reads.
-_FIRST_BYTES = {"Flat": b"IxFI"}
-INDEX_KEYS = tuple(_FIRST_BYTES)
+INDEX_KEYS = ("Flat",)
 """The index keys that this program builds and reads."""
 
 _WRITE_BYTES = 1 << 20
+# Kind, d, ntotal, two numbers without meaning, is_trained, metric, how many floats follow.
+_FLAT_HEADER = struct.Struct("<4siq16xBiq")
 
 
 def build_index(vectors: Floats, index_key: str) -> Index:
@@ -41,23 +43,31 @@ def read_index(path: Path, index_key: str, n_items: int, width: int) -> Index:
 
     Raises BundleError where it is not an inner-product index of this kind over (n_items, width).
     """
-    if index_key not in _FIRST_BYTES:
+    if index_key not in INDEX_KEYS:
         raise BundleError(
             f"{path.parent}: index_key is {index_key!r} in the manifest; this program reads {', '.join(INDEX_KEYS)}"
         )
-    with path.open("rb") as file:
-        kind = file.read(4)
-    if kind != _FIRST_BYTES[index_key]:
-        raise BundleError(f"{path}: begins with {kind!r}, so it is no {index_key} index by inner product")
+    _check_flat(path, n_items, width)
     try:
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except (RuntimeError, MemoryError) as error:
         raise BundleError(f"{path}: FAISS can't read it: {_last_words(error)}") from error
-    if (index.ntotal, index.d) != (n_items, width):
-        raise BundleError(f"{path}: holds {index.ntotal} × {index.d} vectors, the manifest says {n_items} × {width}")
-    if index.metric_type != faiss.METRIC_INNER_PRODUCT:
-        raise BundleError(f"{path}: is for metric {index.metric_type}, not for inner products")
-    return index
+
+
+def _check_flat(path: Path, n_items: int, width: int) -> None:
+    """Prove that FAISS can read `path` as a flat index: it builds whatever a file asks for, and may crash in search."""
+    with path.open("rb") as file:
+        raw = file.read(_FLAT_HEADER.size)
+        n_bytes = os.fstat(file.fileno()).st_size
+    if len(raw) < _FLAT_HEADER.size or not raw.startswith(b"IxFI"):
+        raise BundleError(f"{path}: begins with {raw[:4]!r}, so it is no Flat index by inner product")
+    _, d, ntotal, is_trained, metric, n_floats = _FLAT_HEADER.unpack(raw)
+    if (ntotal, d) != (n_items, width):
+        raise BundleError(f"{path}: holds {ntotal} × {d} vectors, the manifest says {n_items} × {width}")
+    if metric != faiss.METRIC_INNER_PRODUCT:
+        raise BundleError(f"{path}: is for metric {metric}, not for inner products")
+    if (is_trained, n_floats, n_bytes) != (1, n_items * width, _FLAT_HEADER.size + 4 * n_items * width):
+        raise BundleError(f"{path}: has {n_bytes} bytes with {n_floats} floats, which do not fit {n_items} × {width}")
 
 
 def search(index: Index, queries: Floats, k: int) -> NDArray[np.int64]:

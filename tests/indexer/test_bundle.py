@@ -1,3 +1,5 @@
+import struct
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -5,10 +7,13 @@ from typing import Any
 import faiss
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from indexer.build import BuildOptions, build_bundle
 from indexer.bundle import KIND, RECOMMEND_INDEX, SIMILAR_INDEX, Bundle, open_bundle
 from indexer.errors import BundleError, IndexGateError
+from indexer.index import read_index
 from indexer.vectors import augment, query, unit_rows
 from tests.world import checker_board, random_embeddings
 from training.artefact import MANIFEST, _canonical, _content_hash, read_manifest, seal
@@ -159,14 +164,23 @@ def flat(n_items: int, width: int, metric: int = faiss.METRIC_INNER_PRODUCT) -> 
     return index
 
 
-HEADER = b"IxFI" + (8).to_bytes(4, "little")
+def flat_file(**changed: int) -> bytes:
+    """A file of a flat index of 40 × 8 vectors, of which the header says something else."""
+    fields = {"d": 8, "ntotal": 40, "is_trained": 1, "metric": 0, "n_floats": 320} | changed
+    return struct.pack("<4siq16xBiq", b"IxFI", *fields.values()) + bytes(4 * 320)
+
+
 SPOILT = {
     "too few vectors": (wrong_index(flat(39, 8)), "holds 39 × 8 vectors, the manifest says 40 × 8"),
     "too wide": (wrong_index(flat(40, 16), SIMILAR_INDEX), "holds 40 × 16 vectors, the manifest says 40 × 8"),
     "by distance": (wrong_index(flat(40, 8, faiss.METRIC_L2)), "is no Flat index by inner product"),
     "another kind": (wrong_index(faiss.index_factory(8, "HNSW8")), "is no Flat index by inner product"),
-    "no vectors follow": (raw_index(HEADER + b"\xff" * 60), "FAISS can't read it"),
-    "huge header": (raw_index(HEADER + b"\x00\x00\x00\x00\x00\x00\x00\x70" + b"\0" * 200), "similar.faiss"),
+    "a header of another shape": (raw_index(flat_file(ntotal=1 << 60)), "holds 1152921504606846976 × 8 vectors"),
+    "fewer floats": (raw_index(flat_file(n_floats=8)), "with 8 floats, which do not fit 40 × 8"),
+    "more floats": (raw_index(flat_file(n_floats=1 << 60)), "which do not fit 40 × 8"),
+    "cut off": (raw_index(flat_file()[:-1]), "has 1324 bytes"),
+    "untrained": (raw_index(flat_file(is_trained=0)), "do not fit"),
+    "another metric": (raw_index(flat_file(metric=1)), "is for metric 1, not for inner products"),
     "empty index": (raw_index(b""), "is no Flat index"),
     "no index": (without(RECOMMEND_INDEX), "recommend.faiss: missing from the manifest"),
     "no array": (without("user_biases.npy"), "user_biases.npy: missing from the manifest"),
@@ -198,6 +212,20 @@ def test_a_bundle_that_does_not_fit_together_is_refused_though_its_checksums_fit
         open_bundle(tmp_path / "bundle")
     assert "\n" not in str(refusal.value)
     assert str(tmp_path / "bundle") in str(refusal.value)
+
+
+@given(st.integers(4, 44), st.integers(0, 255))
+def test_a_header_of_an_index_with_any_other_byte_is_refused_or_searched_without_a_crash(at: int, byte: int) -> None:
+    raw = bytearray(flat_file())
+    raw[at] = byte
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / RECOMMEND_INDEX
+        path.write_bytes(raw)
+        try:
+            index = read_index(path, "Flat", 40, 8)
+        except BundleError:
+            return
+        assert index.search(np.ones((1, 8), np.float32), 3)[1].shape == (1, 3)
 
 
 @pytest.mark.parametrize("files", [None, [], "x", {"a.npy": None}, {"a.npy": {}}, {"a.npy": {"bytes": "1"}}])
