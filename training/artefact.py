@@ -41,6 +41,21 @@ def save_arrays(folder: Path, arrays: Arrays) -> None:
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
 
 
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Raise ArtefactError where an artefact can't be written to `folder`: for whoever has long work to do before."""
+    if folder.exists() and not overwrite:
+        raise ArtefactError(f"{folder}: exists already; choose another place, or replace it with --overwrite")
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise ArtefactError(
+            f"{folder}: is not something that Matinee wrote, so it is not overwritten; choose another place"
+        )
+    parent = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not parent.is_dir():
+        raise ArtefactError(f"{folder}: {parent} is a file, not a folder; choose another place")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise ArtefactError(f"{folder}: {parent} can't be written to; choose another place")
+
+
 def write_artefact(
     folder: Path,
     kind: str,
@@ -55,12 +70,7 @@ def write_artefact(
     `kind` and `version` name the format. An existing `folder` is replaced in one step under `overwrite`; without it
     ArtefactError is raised before anything is written. Returns the manifest.
     """
-    if folder.exists() and not overwrite:
-        raise ArtefactError(f"{folder}: exists already; choose another place, or replace it with --overwrite")
-    if folder.exists() and not (folder / MANIFEST).is_file():
-        raise ArtefactError(
-            f"{folder}: is not something that Matinee wrote, so it is not overwritten; choose another place"
-        )
+    check_place(folder, overwrite=overwrite)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with draft_beside(folder) as draft:
         fill(draft)

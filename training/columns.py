@@ -181,3 +181,12 @@ class Ids:
             return None
         row = int(np.searchsorted(self.values, number))
         return row if row < len(self) and self.values[row] == number else None
+
+    def rows(self, others: "Ids") -> NDArray[np.int64]:
+        """For each id of `others` its row here: int64 (len(others),), -1 where there is no such id."""
+        if isinstance(self.values, Strings) or isinstance(others.values, Strings):
+            found = (self.row(others[position]) for position in range(len(others)))
+            return np.fromiter((-1 if row is None else row for row in found), np.int64, count=len(others))
+        rows = np.searchsorted(self.values, others.values)
+        rows[rows == len(self)] = 0
+        return np.where(self.values[rows] == others.values, rows, -1)

@@ -89,6 +89,38 @@ class Catalogue:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """Biases alone, fitted to the same ratings: what a model has to beat.
+
+        rating(u, i) = global_bias + user_biases[u] + item_biases[i]
+
+    Stored as `baseline_user_biases.npy`, `baseline_item_biases.npy` and `baseline_global_bias` in the manifest.
+    """
+
+    user_biases: Floats
+    """(n_users,)."""
+    item_biases: Floats
+    """(n_items,)."""
+    global_bias: float
+    """The mean rating."""
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays that `from_arrays` reads, by file name without `.npy`."""
+        return {"baseline_user_biases": self.user_biases, "baseline_item_biases": self.item_biases}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, manifest: Mapping[str, Any]) -> "Baseline | None":
+        """The baseline, or None where none was written. Raises ArtefactError where it does not fit the counts."""
+        if "baseline_global_bias" not in manifest:
+            return None
+        return cls(
+            _finite(arrays, "baseline_user_biases", (check_count(manifest, "n_users"),)),
+            _finite(arrays, "baseline_item_biases", (check_count(manifest, "n_items"),)),
+            check_number(manifest, "baseline_global_bias"),
+        )
+
+
+@dataclass(frozen=True)
 class Embeddings:
     """A trained model as arrays, all float32: rating(u, i) as in the head of this module."""
 
@@ -104,6 +136,8 @@ class Embeddings:
     """Added to every rating."""
     catalogue: Catalogue
     """Who the rows are."""
+    baseline: Baseline | None = None
+    """For `matinee evaluate`; None where no ratings were at hand, as after an import."""
     description: Mapping[str, Any] = field(default_factory=dict)
     """How it came about: rating_scale, objective, config, metrics, data_fingerprint, libraries."""
     content_sha256: str = ""
@@ -142,12 +176,14 @@ def write_embeddings(embeddings: Embeddings, folder: Path, *, overwrite: bool = 
         "user_biases": np.ascontiguousarray(embeddings.user_biases, np.float32),
         "item_biases": np.ascontiguousarray(embeddings.item_biases, np.float32),
         **embeddings.catalogue.to_arrays(),
+        **(embeddings.baseline.to_arrays() if embeddings.baseline else {}),
     }
     description = {
         "n_users": embeddings.n_users,
         "n_items": embeddings.n_items,
         "dim": embeddings.dim,
         "global_bias": float(embeddings.global_bias),
+        **({"baseline_global_bias": embeddings.baseline.global_bias} if embeddings.baseline else {}),
         **embeddings.description,
     }
     _read(arrays, description)
@@ -172,22 +208,28 @@ def open_embeddings(folder: Path) -> Embeddings:
 def _read(arrays: Arrays, manifest: Mapping[str, Any]) -> Embeddings:
     """The embeddings that `arrays` and `manifest` describe, proved to fit together."""
     n_users, n_items, dim = (check_count(manifest, name) for name in ("n_users", "n_items", "dim"))
-    embeddings = Embeddings(
-        user_embeddings=check_array(arrays, "user_embeddings", np.float32, (n_users, dim)),
-        item_embeddings=check_array(arrays, "item_embeddings", np.float32, (n_items, dim)),
-        user_biases=check_array(arrays, "user_biases", np.float32, (n_users,)),
-        item_biases=check_array(arrays, "item_biases", np.float32, (n_items,)),
+    return Embeddings(
+        user_embeddings=_finite(arrays, "user_embeddings", (n_users, dim)),
+        item_embeddings=_finite(arrays, "item_embeddings", (n_items, dim)),
+        user_biases=_finite(arrays, "user_biases", (n_users,)),
+        item_biases=_finite(arrays, "item_biases", (n_items,)),
         global_bias=check_number(manifest, "global_bias"),
         catalogue=Catalogue.from_arrays(arrays, n_users, n_items),
+        baseline=Baseline.from_arrays(arrays, manifest),
         description={key: value for key, value in manifest.items() if key not in _STRUCTURE},
         content_sha256=str(manifest.get("content_sha256", "")),
     )
-    for name in ("user_embeddings", "item_embeddings", "user_biases", "item_biases"):
-        if not np.isfinite(arrays[name]).all():
-            raise ArtefactError(f"{name}.npy: holds NaN or infinity; train again")
-    return embeddings
+
+
+def _finite(arrays: Arrays, name: str, shape: tuple[int, ...]) -> Floats:
+    """The float32 array `name` of this shape. Raises ArtefactError where it is another, or holds NaN or infinity."""
+    array = check_array(arrays, name, np.float32, shape)
+    if not np.isfinite(array).all():
+        raise ArtefactError(f"{name}.npy: holds NaN or infinity; train again")
+    return array
 
 
 _STRUCTURE = {
     "format", "format_version", "created", "files", "content_sha256", "n_users", "n_items", "dim", "global_bias",
+    "baseline_global_bias",
 }  # fmt: skip
