@@ -1,6 +1,6 @@
 """Stores with published versions, and real servers over them on real sockets."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,12 @@ from training.embeddings import Embeddings
 
 def publish(store: Path, embeddings: Embeddings) -> str:
     """The version that `embeddings` got in `store`; current."""
-    return Store(store).publish(lambda draft: build_bundle(embeddings, draft))
+    return Store(store).publish(building(embeddings))
+
+
+def building(embeddings: Embeddings) -> Callable[[Path], object]:
+    """What fills a draft with the bundle of `embeddings`."""
+    return lambda draft: build_bundle(embeddings, draft)
 
 
 def opened(store: Path, embeddings: Embeddings) -> Bundle:
