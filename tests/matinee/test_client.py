@@ -1,0 +1,170 @@
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+from typing import Any
+
+import grpc
+import matinee
+import pytest
+from matinee.answers import Item, PredictedRating, ScoredItem
+from matinee.client import ERRORS, Client
+from matinee.errors import (
+    DeadlineExceededError,
+    InvalidArgumentError,
+    NotFoundError,
+    ResourceExhaustedError,
+    ServiceError,
+    UnavailableError,
+)
+
+from server.service import Server
+from tests.server.running import asking, publish, running
+from tests.world import checker_board
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    store = tmp_path_factory.mktemp("store")
+    publish(store, checker_board())
+    with running(store) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[Client]:
+    with asking(server) as client:
+        yield client
+
+
+def test_answers_are_plain_typed_values(client: Client, server: Server) -> None:
+    answer = client.recommend("0", k=2)
+    assert answer.items == (ScoredItem("4", 4.0, "even"), ScoredItem("6", 4.0, "even"))
+    assert answer.model_version == server.live.version
+    assert client.similar_items("0", k=1).items[0].item_id == "2"
+    assert client.predict_ratings("0", ["1", "0"]).ratings == (PredictedRating("1", 2.0), PredictedRating("0", 4.0))
+    assert client.get_items(["1"]).items == (Item("1", "odd", ()),)
+    with pytest.raises(FrozenInstanceError):
+        answer.items[0].score = 5.0  # type: ignore[misc]  # that is the point
+
+
+def test_an_int_is_an_id_in_decimal(client: Client) -> None:
+    assert client.recommend(0, exclude_item_ids=[4, 6]) == client.recommend("0", exclude_item_ids=["4", "6"])
+    assert client.similar_items(3) == client.similar_items("3")
+    assert client.predict_ratings(0, [1]) == client.predict_ratings("0", ["1"])
+    assert client.get_items([1]) == client.get_items(["1"])
+
+
+def test_what_is_asked_for_is_what_comes(client: Client) -> None:
+    assert [item.item_id for item in client.recommend(0, k=2, include_seen=True).items] == ["0", "2"]
+    assert [item.item_id for item in client.recommend(0, k=2, exclude_item_ids=["4"]).items] == ["6", "8"]
+    assert [item.item_id for item in client.similar_items(0, k=2, exclude_item_ids=["2"]).items] == ["4", "6"]
+
+
+@pytest.mark.parametrize(
+    ("ask", "kind", "status", "words"),
+    [
+        (lambda client: client.recommend("x"), NotFoundError, "NOT_FOUND", "user_id 'x'"),
+        (lambda client: client.recommend(0, k=0), InvalidArgumentError, "INVALID_ARGUMENT", "k is 0; it must be 1 to"),
+        (lambda client: client.recommend(0, k=2**40), InvalidArgumentError, "INVALID_ARGUMENT", "1099511627776"),
+        (lambda client: client.recommend("\ud800"), InvalidArgumentError, "INVALID_ARGUMENT", "surrogates"),
+        (lambda client: client.similar_items("x"), NotFoundError, "NOT_FOUND", "item_id 'x'"),
+        (lambda client: client.predict_ratings(0, []), InvalidArgumentError, "INVALID_ARGUMENT", "item_ids"),
+        (lambda client: client.get_items(["1"] * 10_001), InvalidArgumentError, "INVALID_ARGUMENT", "10001"),
+    ],
+)
+def test_a_refusal_is_an_exception_with_the_servers_words(
+    client: Client, ask: Any, kind: type[ServiceError], status: str, words: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        ask(client)
+    assert caught.value.status == status
+    assert words in str(caught.value)
+    assert caught.value.__cause__ is not None
+
+
+def test_nobody_there_is_unavailable_with_the_address() -> None:
+    with Client("127.0.0.1:1", timeout_s=30.0) as client:
+        with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1: .*refused"):
+            client.recommend(1)
+        assert not client.is_reachable()
+        with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1 is not ready after 0\.2 s"):
+            client.wait_until_ready(timeout_s=0.2)
+
+
+def test_a_server_without_a_model_is_reachable_and_not_ready(tmp_path: Path) -> None:
+    with running(tmp_path) as server, asking(server) as client:
+        assert client.is_reachable()
+        with pytest.raises(UnavailableError, match="not ready after"):
+            client.wait_until_ready(timeout_s=0.2)
+
+
+def test_waiting_ends_when_the_first_version_is_there(tmp_path: Path) -> None:
+    with running(tmp_path) as server, asking(server) as client:
+        publishing = threading.Timer(0.2, publish, (tmp_path, checker_board()))
+        publishing.start()
+        client.wait_until_ready(timeout_s=60.0)
+        assert client.recommend(0).items
+        publishing.join()
+
+
+def test_every_call_has_a_deadline() -> None:
+    # It takes connections and never says a word.
+    with (
+        socket.create_server(("127.0.0.1", 0)) as mute,
+        Client(f"127.0.0.1:{mute.getsockname()[1]}", timeout_s=0.3) as client,
+        pytest.raises(DeadlineExceededError, match=r"no answer within 0\.3 s"),
+    ):
+        client.recommend(1)
+
+
+def answering(code: grpc.StatusCode) -> grpc.GenericRpcHandler:
+    def refuse(request: Any, context: grpc.ServicerContext) -> None:
+        context.abort(code, "as asked")
+
+    handler: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(refuse)
+    return grpc.method_handlers_generic_handler("matinee.v1.Recommender", {"Recommend": handler})
+
+
+@pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
+def test_every_status_is_a_service_error_that_carries_it(code: grpc.StatusCode) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        server = grpc.server(pool, handlers=[answering(code)])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        with Client(f"127.0.0.1:{port}", timeout_s=30.0) as client, pytest.raises(ServiceError) as caught:
+            client.recommend(1)
+        server.stop(grace=None).wait()
+    assert type(caught.value) is ERRORS.get(code, ServiceError)
+    assert caught.value.status == code.name
+
+
+def test_every_kind_of_service_error_comes_from_a_status() -> None:
+    assert set(ERRORS.values()) == set(ServiceError.__subclasses__())
+    assert ERRORS[grpc.StatusCode.RESOURCE_EXHAUSTED] is ResourceExhaustedError
+
+
+def test_threads_share_a_client(client: Client) -> None:
+    answers: list[object] = []
+    threads = [threading.Thread(target=lambda: answers.append(client.recommend(0))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [client.recommend(0)] * 8
+
+
+def test_the_client_is_there_by_its_short_name() -> None:
+    assert matinee.Client is Client
+
+
+def test_the_client_needs_grpc_and_protobuf_alone() -> None:
+    code = "import sys; from matinee import Client; print(' '.join({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"grpc", "google"} <= loaded
+    assert not loaded & {"numpy", "faiss", "tensorflow", "pydantic", "rich", "server", "indexer", "training"}

@@ -1,0 +1,149 @@
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from fcntl import ioctl
+from pathlib import Path
+from termios import TIOCSWINSZ
+
+import pytest
+from matinee.__main__ import main
+from matinee.lookup import print_items
+
+from server.service import Server
+from tests.server.running import publish, running
+from tests.world import checker_board
+from training.columns import Strings
+
+TITLES = ["Alien", "七人の侍", "Amélie", "Solaris", "Stalker"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    store = tmp_path_factory.mktemp("store")
+    world = checker_board()
+    titles = Strings.of([TITLES[row // 2 % len(TITLES)] for row in range(world.n_items)])
+    publish(store, replace(world, catalogue=replace(world.catalogue, item_titles=titles)))
+    with running(store) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _address(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MATINEE_SERVER", str(server.address))
+
+
+def test_recommend_prints_a_ranked_table(capsys: pytest.CaptureFixture[str], server: Server) -> None:
+    assert main(["recommend", "0", "--k", "2", "--exclude", "6"]) == 0
+    assert capsys.readouterr().out == (
+        "rank  item  title    predicted rating\n"
+        "   1  4     Amélie             4.0000\n"
+        "   2  8     Stalker            4.0000\n"
+        "\n"
+        f"model version {server.live.version}\n"
+    )
+
+
+def test_columns_stand_under_each_other_whatever_the_script(capsys: pytest.CaptureFixture[str]) -> None:
+    print_items([("1", "七人の侍", 4.5), ("22", "Amélie", 4.25), ("333", "Ame\u0301lie", 10.0)], score="score")
+    assert capsys.readouterr().out == (
+        "rank  item  title       score\n"
+        "   1  1     七人の侍   4.5000\n"
+        "   2  22    Amélie     4.2500\n"
+        "   3  333   Ame\u0301lie    10.0000\n"
+    )
+
+
+def test_a_title_can_not_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    print_items([("a\tb", "Alien\x1b[2J\r\n\u202e\xa0", 1.0)], score="score")
+    line = capsys.readouterr().out.splitlines()[1]
+    assert r"a\tb" in line
+    assert r"Alien\x1b[2J\r\n\u202e " in line
+    assert line.isprintable()
+
+
+def test_json_is_one_document(capsys: pytest.CaptureFixture[str], server: Server) -> None:
+    assert main(["recommend", "0", "--k", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "items": [{"item_id": "4", "score": 4.0, "title": "Amélie"}],
+        "model_version": server.live.version,
+    }
+
+
+def test_the_flags_are_the_requests_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    def items(*arguments: str) -> list[str]:
+        assert main([*arguments, "--json"]) == 0
+        return [item["item_id"] for item in json.loads(capsys.readouterr().out)["items"]]
+
+    assert items("recommend", "0", "--k", "2", "--include-seen") == ["0", "2"]
+    assert items("recommend", "0", "--k", "2", "--exclude", "4", "--exclude", "8") == ["6", "10"]
+    assert len(items("recommend", "0")) == 10
+    assert items("similar", "1", "--k", "2", "--exclude", "3") == ["5", "7"]
+
+
+def test_what_the_server_refuses_is_one_sentence(capsys: pytest.CaptureFixture[str], server: Server) -> None:
+    assert main(["recommend", "nobody"]) == 1
+    assert main(["similar", "1", "--k", "0"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"matinee: {server.address}: user_id 'nobody': the model was not trained on this user",
+        f"matinee: {server.address}: k is 0; it must be 1 to 1000",
+    ]
+
+
+def test_nobody_there_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recommend", "1", "--server", "127.0.0.1:1"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("matinee: 127.0.0.1:1: ")
+    assert told.endswith("is a server running there? start one with: matinee serve STORE\n")
+
+
+def test_a_server_without_a_model_is_told_from_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with running(tmp_path) as empty:
+        assert main(["recommend", "1", "--server", str(empty.address)]) == 1
+    told = capsys.readouterr().err
+    assert "matinee index EMBEDDINGS STORE" in told
+    assert "matinee serve" not in told
+
+
+@pytest.mark.parametrize("arguments", [["recommend"], ["similar", "1", "--k", "x"], ["recommend", "1", "--dance"]])
+def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert f"matinee {arguments[0]}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["recommend", "similar"])
+def test_the_help_shows_how_to_begin(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([verb, "--help"])
+    assert caught.value.code == 0
+    assert f"matinee {verb} " in capsys.readouterr().out.split("examples:")[1]
+
+
+def test_titles_are_cut_to_the_terminal_and_to_nothing_else() -> None:
+    code = f"from matinee.lookup import print_items; print_items([('1', {'x' * 200!r}, 1.0)], score='score')"
+    assert max(map(len, in_a_terminal(code, columns=60))) == 60
+    piped = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "x" * 200 in piped
+
+
+def in_a_terminal(code: str, columns: int) -> list[str]:
+    ours, theirs = pty.openpty()
+    ioctl(theirs, TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "LINES"}}
+    subprocess.run([sys.executable, "-c", code], stdin=theirs, stdout=theirs, env=environment, check=True)
+    os.close(theirs)
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        return (terminal.read(4096) or b"").decode().splitlines()
+
+
+def test_a_terminal_without_unicode_is_written_to() -> None:
+    code = "from matinee.lookup import print_items; print_items([('1', '七人の侍', 1.0)], score='score')"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert r"\u4e03\u4eba" in done.stdout
