@@ -2,15 +2,15 @@
 
 import re
 import shlex
-import shutil
 import signal
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from matinee import Client
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,8 +27,24 @@ def commands() -> list[str]:
     return [line.split("  #")[0].strip() for line in lines]
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @pytest.fixture
-def background() -> Iterator[list[subprocess.Popen[bytes]]]:
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An address that every command takes for its default, so that a server of the machine's own is no hindrance."""
+    address = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("MATINEE_ADDRESS", address)
+    monkeypatch.setenv("MATINEE_SERVER", address)
+    return address
+
+
+@pytest.fixture
+def background(elsewhere: str) -> Iterator[list[subprocess.Popen[bytes]]]:
     running: list[subprocess.Popen[bytes]] = []
     yield running
     for process in running:
@@ -45,21 +61,24 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
     assert targets <= set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
 
+# A demo of its own runs in tests/test_demo.py, and a download needs the internet.
+ELSEWHERE = ("demo", "download")
+
+
 @pytest.mark.timeout(600)
-def test_every_command_of_the_readme_works(tmp_path: Path, background: list[subprocess.Popen[bytes]]) -> None:
-    typed = [line for line in commands() if line.startswith("matinee ")]
+def test_every_command_of_the_readme_works(
+    tmp_path: Path, elsewhere: str, background: list[subprocess.Popen[bytes]]
+) -> None:
+    typed = [shlex.split(line.removesuffix("&")) for line in commands() if line.startswith("matinee ")]
     assert len(typed) >= 10
-    matinee = shutil.which("matinee", path=str(Path(sys.executable).parent))
-    assert matinee is not None
-    for line in typed:
-        words = shlex.split(line.removesuffix("&"))
-        if words[1] == "demo":
-            continue  # tests/test_demo.py runs it
-        if words[1] == "download":
-            continue  # it needs the internet; tests/training/test_download.py runs it against a server of its own
-        if words[1] == "serve":
-            background.append(subprocess.Popen([matinee, *words[1:]], cwd=tmp_path))
-            time.sleep(3)
+    for _, verb, *arguments in typed:
+        command = [sys.executable, "-m", "matinee", verb, *arguments]
+        if verb in ELSEWHERE:
             continue
-        done = subprocess.run([matinee, *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        if verb == "serve":
+            background.append(subprocess.Popen(command, cwd=tmp_path))
+            with Client(elsewhere) as client:
+                client.wait_until_ready(timeout_s=30)
+            continue
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"

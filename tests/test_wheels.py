@@ -41,7 +41,7 @@ def install(folder: Path, *requirements: str) -> Path:
     named = {re.split("[=<>]", requirement)[0] for requirement in requirements}
     kept = [pin for pin in pins if pin.split("==")[0] not in named]
     (folder / "constraints.txt").write_text("\n".join(kept))
-    pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = run(*pip, "--constraint", folder / "constraints.txt", *requirements, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / "bin"
@@ -75,7 +75,14 @@ def served(tmp_path_factory: pytest.TempPathFactory, server_bin: Path, away: Pat
     write_embeddings(random_embeddings(), folder / "embeddings")
     published = run(server_bin / "matinee", "index", folder / "embeddings", folder / "store", cwd=away)
     assert published.returncode == 0, published.stderr
-    command = [server_bin / "matinee", "serve", folder / "store", "--address", "127.0.0.1:0", "--json"]
+    command: list[str | Path] = [
+        server_bin / "matinee",
+        "serve",
+        folder / "store",
+        "--address",
+        "127.0.0.1:0",
+        "--json",
+    ]
     process = subprocess.Popen(command, cwd=away, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     yield json.loads(process.stdout.readline())["address"]

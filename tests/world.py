@@ -10,7 +10,12 @@ from training.embeddings import Catalogue, Embeddings
 def oracle(embeddings: Embeddings, user_row: int, k: int, excluded: NDArray[np.integer] | list[int]) -> list[int]:
     """The k best item rows of one user in float64, equal scores in the order of the rows."""
     products = embeddings.item_embeddings.astype(np.float64) @ embeddings.user_embeddings[user_row].astype(np.float64)
-    scores = embeddings.global_bias + float(embeddings.user_biases[user_row]) + embeddings.item_biases.astype(np.float64) + products
+    scores = (
+        embeddings.global_bias
+        + float(embeddings.user_biases[user_row])
+        + embeddings.item_biases.astype(np.float64)
+        + products
+    )
     scores[np.asarray(excluded, np.int64)] = -np.inf
     order = np.lexsort((np.arange(len(scores)), -scores))
     return [int(row) for row in order[:k] if np.isfinite(scores[row])]
