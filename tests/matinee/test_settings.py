@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pytest
 from matinee.command import DONE, WRONG_USAGE
-from matinee.settings import Command, Group, main
+from matinee.settings import Command, Commands, Group, main
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
@@ -35,7 +35,7 @@ class Paint(Command):
         console.print(f"{result['coats']} coats on {result['wall']}")
 
 
-COMMANDS = {"paint": Paint, "house": Group("a whole house", {"paint": Paint})}
+COMMANDS: Commands = {"paint": Paint, "house": Group("a whole house", {"paint": Paint})}
 
 
 def ask(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:

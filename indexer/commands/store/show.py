@@ -46,6 +46,12 @@ class ShowCommand(StoreCommand):
 
 
 def _words(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {inner}" for name, inner in value.items())
+    match value:
+        case dict():
+            return ", ".join(f"{name} {_words(inner)}" for name, inner in value.items())
+        case [dict(), *_]:
+            # Such as the figures of every epoch: --json has them.
+            return f"({len(value)} entries)"
+        case float():
+            return f"{value:g}"
     return str(value)
