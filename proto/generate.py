@@ -5,6 +5,7 @@ and the output of newer ones does not.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from importlib import resources
@@ -39,6 +40,8 @@ def main() -> int:
     """Generate, or compare under `--check`; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="fail where the committed stubs are not what is generated")
+    # protoc looks for its plugins on PATH; they stand beside the Python that runs this.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     if not parser.parse_args().check:
         generate(ROOT)
         return 0

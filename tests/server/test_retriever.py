@@ -96,6 +96,18 @@ def test_equal_scores_come_in_the_order_of_the_rows_however_many_there_are(tmp_p
     assert [item.item_id for item in retriever.similar(flat.catalogue.item_ids[2], 3)] == ids_of(flat, [0, 1, 3])
 
 
+def test_scores_that_float32_can_not_tell_apart_are_ranked(tmp_path: Path) -> None:
+    embeddings = random_embeddings(n_items=100, seen=0)
+    close = replace(
+        embeddings,
+        global_bias=1000.0,
+        item_embeddings=np.zeros_like(embeddings.item_embeddings),
+        item_biases=np.arange(100, dtype=np.float32) * np.float32(1e-7),
+    )
+    found = retriever_of(tmp_path, close).recommend("1", 5)
+    assert [item.item_id for item in found] == ids_of(close, [99, 98, 97, 96, 95])
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1e12])
 def test_tiny_and_huge_scores_rank_every_item(tmp_path: Path, scale: float) -> None:
     embeddings = random_embeddings(n_items=200, seen=0)

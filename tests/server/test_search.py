@@ -1,5 +1,6 @@
 """FAISS leaves out what it is told to: some index types ignore selectors without a word."""
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,6 +57,17 @@ def test_products_that_overflow_float32_still_rank_every_row() -> None:
     scores = (vectors.astype(np.float64) * vector.astype(np.float64)).sum(axis=1)
     rows, _ = top_rows(build_index(vectors, "Flat"), looking_for(vector, vectors), 20, None)
     assert rows.tolist() == np.argsort(-scores)[:20].tolist()
+
+
+def test_an_index_that_finds_fewer_than_asked_for_is_made_up_for() -> None:
+    index = faiss.index_factory(WIDTH, "IVF64,Flat", faiss.METRIC_INNER_PRODUCT)
+    index.train(VECTORS)
+    index.add(VECTORS)
+    _, found = index.search(VECTORS[:1], 100)
+    assert found[0, -1] == -1
+    scores = (VECTORS.astype(np.float64) * VECTORS[0].astype(np.float64)).sum(axis=1)
+    rows, _ = top_rows(index, looking_for(VECTORS[0]), 100, None)
+    assert rows.tolist() == np.argsort(-scores)[:100].tolist()
 
 
 def test_equal_rows_score_equal_wherever_they_stand() -> None:
