@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 
 import matinee.settings
-
 from indexer.commands.index import IndexCommand
 from indexer.commands.store.activate import ActivateCommand
 from indexer.commands.store.listing import ListCommand

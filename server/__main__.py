@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 
 import matinee.settings
-
 from server.commands.serve import Serve
 
 COMMANDS = {"serve": Serve}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matinee.errors import UsageError
-
 from server.errors import AddressError
 
 _UNIX = "unix:"

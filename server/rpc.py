@@ -11,8 +11,8 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from matinee.v1 import recommender_pb2 as pb
 
+from matinee.v1 import recommender_pb2 as pb
 from server.errors import RequestError, UndecodableError
 from server.servicer import Recommender
 from server.status import STATUS

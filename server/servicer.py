@@ -6,7 +6,6 @@ A method is a function from its request to its response that raises RequestError
 from collections.abc import Iterable
 
 from matinee.v1 import recommender_pb2 as pb
-
 from server.checks import checked_id, checked_ids, checked_k
 from server.live import Live
 from server.retriever import ScoredItem

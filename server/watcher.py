@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import faiss
-from matinee.errors import MatineeError
 
 from indexer.store import Store
+from matinee.errors import MatineeError
 from server.live import Live
 from server.retriever import Retriever
 

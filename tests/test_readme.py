@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from matinee import Client
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 
 from matinee import settings
-
 from training.commands.download import Download
 from training.commands.evaluate import Evaluate
 from training.commands.ratings import RatingsSummary

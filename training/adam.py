@@ -8,12 +8,15 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("matinee")
 class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]  # Keras ships no types
-    """Keras's Adam, value for value, by TensorFlow's fused kernel.
+    """Adam by TensorFlow's fused kernel.
 
         m ← β₁ m + (1 − β₁) g        v ← β₂ v + (1 − β₂) g²        x ← x − α √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε)
 
     Keras writes each of these as operations of their own, so that every step walks several times through tables that
     do not fit the cache: 81 ms a step against 49 at 165,000 × 64 values and a batch of 32,768, on two cores.
+    Where a batch looks a row up more than once, g is the sum of its gradients, as in the paper; Keras squares each of
+    them before it adds them up. Otherwise the values are Keras's.
+
     Kingma and Ba, "Adam: a method for stochastic optimization", 2015, the form before section 2.1.
     """
 

@@ -30,8 +30,10 @@ MANIFEST = "manifest.json"
 Manifest = dict[str, Any]
 
 _MAX_MANIFEST_BYTES = 1 << 24
+_MAX_NAME_BYTES = 255
+_MAX_READ_BYTES = 4096
 # What NumPy raises about headers that are not its own.
-_UNREADABLE = (ValueError, EOFError, OverflowError, TypeError, SyntaxError, MemoryError, tokenize.TokenError)
+_UNREADABLE = (ValueError, EOFError, ArithmeticError, TypeError, SyntaxError, MemoryError, tokenize.TokenError)
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
@@ -180,7 +182,7 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
 
 def _verify_file(folder: Path, name: str, expected: Mapping[str, Any]) -> None:
     path = folder / name
-    if Path(name).name != name:
+    if Path(name).name != name or len(name.encode(errors="surrogatepass")) > _MAX_NAME_BYTES:
         raise ArtefactError(f"{folder}: its manifest names {name!r}, which is not a file in it")
     if not path.is_file():
         raise ArtefactError(f"{path}: missing; write or copy the folder again")
@@ -197,10 +199,15 @@ def load_arrays(folder: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
 
 
 def _load(path: Path) -> NDArray[Any]:
+    # Not np.load, which takes a zip for an array too.
     try:
-        # Mapping checks the header against the file's size; an empty array can't be mapped, so small files are read.
-        small = path.stat().st_size <= 4096
-        array: NDArray[Any] = np.load(path, mmap_mode=None if small else "r", allow_pickle=False)
+        with np.errstate(over="raise"):
+            # Mapping checks the header against the file's size; an empty array can't be mapped: small files are read.
+            if path.stat().st_size > _MAX_READ_BYTES:
+                array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+            else:
+                with path.open("rb") as file:
+                    array = np.lib.format.read_array(file, allow_pickle=False)
     except _UNREADABLE as error:
         raise ArtefactError(f"{path}: is not a NumPy array that can be read safely: {error}") from error
     array = np.asarray(array)

@@ -185,8 +185,10 @@ class Ids:
     def rows(self, others: "Ids") -> NDArray[np.int64]:
         """For each id of `others` its row here: int64 (len(others),), -1 where there is no such id."""
         if isinstance(self.values, Strings) or isinstance(others.values, Strings):
-            found = (self.row(others[position]) for position in range(len(others)))
-            return np.fromiter((-1 if row is None else row for row in found), np.int64, count=len(others))
+            each = (self.row(others[position]) for position in range(len(others)))
+            return np.fromiter((-1 if row is None else row for row in each), np.int64, count=len(others))
         rows = np.searchsorted(self.values, others.values)
-        rows[rows == len(self)] = 0
-        return np.where(self.values[rows] == others.values, rows, -1)
+        found = rows < len(self)
+        found[found] = self.values[rows[found]] == others.values[found]
+        rows[~found] = -1
+        return rows

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from matinee.command import Result
-from matinee.settings import Command, progress_console
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
@@ -13,6 +11,8 @@ from rich.table import Table
 from indexer.build import BuildOptions, build_bundle
 from indexer.commands.store.told import data_size
 from indexer.store import Store
+from matinee.command import Result
+from matinee.settings import Command, progress_console
 from training.embeddings import open_embeddings
 
 _TOLD = ("n_users", "n_items", "dim", "width", "index_key", "recall", "bytes", "build_s", "embeddings_sha256")

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from matinee.command import say
-from matinee.settings import Command
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
+from matinee.command import say
+from matinee.settings import Command
 from server.service import Server, ServerConfig, create_server
 from server.signals import stop_signals
 

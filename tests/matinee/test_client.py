@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import matinee
 import pytest
+
+import matinee
 from matinee.answers import Item, PredictedRating, ScoredItem
 from matinee.client import ERRORS, Client
 from matinee.errors import (
@@ -21,7 +22,6 @@ from matinee.errors import (
     ServiceError,
     UnavailableError,
 )
-
 from server.service import Server
 from tests.server.running import asking, publish, running
 from tests.world import checker_board

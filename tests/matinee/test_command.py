@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 
 import pytest
+
 from matinee.__main__ import VERBS, main
 from matinee.command import DONE, FAILED, INTERRUPTED, WRONG_USAGE, finish
 from matinee.errors import MatineeError, UsageError

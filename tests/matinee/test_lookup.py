@@ -11,9 +11,9 @@ from pathlib import Path
 from termios import TIOCSWINSZ
 
 import pytest
+
 from matinee.__main__ import main
 from matinee.lookup import print_items
-
 from server.service import Server
 from tests.server.running import publish, running
 from tests.world import checker_board

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from matinee.command import DONE, WRONG_USAGE
-from matinee.settings import Command, Commands, Group, main
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
+
+from matinee.command import DONE, WRONG_USAGE
+from matinee.settings import Command, Commands, Group, main
 
 
 class Paint(Command):

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+
 from matinee.client import Client
 from matinee.errors import MatineeError
-
 from server.service import Server
 from tests.server.running import asking, cosines, similar_oracle
 from tests.world import oracle

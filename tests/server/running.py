@@ -8,12 +8,12 @@ from typing import Any
 
 import grpc
 import numpy as np
-from matinee.client import Client
 from numpy.typing import NDArray
 
 from indexer.build import build_bundle
 from indexer.bundle import Bundle
 from indexer.store import Store
+from matinee.client import Client
 from server.service import Server, ServerConfig, create_server
 from tests.world import random_embeddings
 from training.columns import Ragged

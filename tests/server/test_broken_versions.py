@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from matinee.errors import MatineeError
 
 from indexer.store import Store
+from matinee.errors import MatineeError
 from server.retriever import Retriever
 from tests.server.hammer import wait_for_version, wait_until
 from tests.server.running import asking, building, publish, running

@@ -11,8 +11,8 @@ import pytest
 from google.protobuf.message import DecodeError, Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matinee.v1 import recommender_pb2 as pb
 
+from matinee.v1 import recommender_pb2 as pb
 from server.service import Server
 from tests.server.running import asking, channel_to, publish, running
 from tests.world import random_embeddings

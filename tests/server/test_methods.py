@@ -6,9 +6,9 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+
 from matinee.v1 import recommender_pb2 as pb
 from matinee.v1 import recommender_pb2_grpc as pb_grpc
-
 from server.service import Server
 from tests.server.running import asking, channel_to, every_share_seen, publish, running
 from tests.world import oracle

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matinee.client import Client
 from numpy.typing import NDArray
 
+from matinee.client import Client
 from tests.server.running import asking, running
 from tests.world import oracle
 from training.embeddings import Embeddings, open_embeddings

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+
+from indexer.store import Store
 from matinee.client import Client
 from matinee.v1 import recommender_pb2 as pb
 from matinee.v1 import recommender_pb2_grpc as pb_grpc
-
-from indexer.store import Store
 from tests.server.running import publish
 from tests.world import random_embeddings
 

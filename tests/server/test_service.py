@@ -10,9 +10,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
 from matinee.client import Client
 from matinee.errors import ResourceExhaustedError, UnavailableError, UsageError
-
 from server.address import parse_address
 from server.errors import AddressError
 from server.service import Server, ServerConfig, create_server

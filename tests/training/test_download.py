@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from matinee.command import DONE, FAILED, WRONG_USAGE
 
+from matinee.command import DONE, FAILED, WRONG_USAGE
 from training.__main__ import main
 from training.ratings import read_ratings
 

@@ -9,8 +9,8 @@ import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matinee.errors import MatineeError
 
+from matinee.errors import MatineeError
 from training.errors import RatingsError
 from training.ratings import Columns, read_ratings
 

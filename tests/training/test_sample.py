@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matinee.command import DONE, FAILED, WRONG_USAGE
 
+from matinee.command import DONE, FAILED, WRONG_USAGE
 from training.__main__ import main
 from training.ratings import Ratings, read_ratings
 from training.synthetic.counts import ratings_per_item, ratings_per_user

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matinee.command import DONE, FAILED
 
+from matinee.command import DONE, FAILED
 from training.__main__ import main
 from training.summary import describe
 

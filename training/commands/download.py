@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from matinee.command import Result
-from matinee.settings import Command, progress_console
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
+from matinee.command import Result
+from matinee.settings import Command, progress_console
 from training.download import BASE_URL, download
 
 

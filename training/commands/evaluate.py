@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from matinee.command import Result
-from matinee.settings import progress_console
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
 from rich.table import Table
 
+from matinee.command import Result
+from matinee.settings import progress_console
 from training.commands.reading import RatingsCommand
 from training.embeddings import open_embeddings
 from training.evaluation import evaluate

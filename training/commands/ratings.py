@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from matinee.command import Result
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from matinee.command import Result
 from training.commands.reading import RatingsCommand
 from training.summary import Statistics, history, summarise
 

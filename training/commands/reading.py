@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from matinee.settings import Command, progress_console
-
 from training.ratings import Columns, Ratings, read_ratings
 
 

@@ -3,13 +3,13 @@
 import time
 from pathlib import Path
 
-from matinee.command import Result
-from matinee.settings import Command, progress_console
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from matinee.command import Result
+from matinee.settings import Command, progress_console
 from training.artefact import draft_beside, place, sync
 from training.errors import TrainingError
 from training.synthetic.world import Shape

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matinee.command import Result
-from matinee.errors import UsageError
-from matinee.settings import progress_console
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
 
+from matinee.command import Result
+from matinee.errors import UsageError
+from matinee.settings import progress_console
 from training.artefact import check_place
 from training.commands.reading import RatingsCommand
 from training.config import FitConfig

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from matinee.errors import UsageError
 from numpy.typing import NDArray
 
+from matinee.errors import UsageError
 from training.synthetic.counts import popularity, ratings_per_item, ratings_per_user
 from training.synthetic.films import GENRE_SHARES
 

@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from matinee.command import Result
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
 
 from indexer.commands.store.told import ChangingCommand
 from indexer.store import Store
+from matinee.command import Result
 
 
 class ActivateCommand(ChangingCommand):

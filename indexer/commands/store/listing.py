@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from matinee.command import Result
-from matinee.settings import progress_console
 from rich.console import Console
 from rich.table import Table
 
@@ -12,6 +10,8 @@ from indexer.commands.store.told import StoreCommand, age, data_size
 from indexer.errors import BundleError, CurrentError, EmptyStoreError
 from indexer.store import Store
 from indexer.versions import published_at
+from matinee.command import Result
+from matinee.settings import progress_console
 
 _TOLD = ("n_users", "n_items", "index_key", "recall", "bytes")
 

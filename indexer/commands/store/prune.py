@@ -2,12 +2,12 @@
 
 from typing import Any, ClassVar
 
-from matinee.command import Result
 from pydantic import Field
 from rich.console import Console
 
 from indexer.commands.store.told import ChangingCommand
 from indexer.store import Store
+from matinee.command import Result
 
 
 class PruneCommand(ChangingCommand):

@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from matinee.command import Result
 from rich.console import Console
 
 from indexer.commands.store.told import ChangingCommand
 from indexer.store import Store
+from matinee.command import Result
 
 
 class RollbackCommand(ChangingCommand):

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from matinee.command import Result
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +9,7 @@ from rich.table import Table
 from indexer.commands.store.told import StoreCommand, data_size
 from indexer.errors import EmptyStoreError
 from indexer.store import Store
+from matinee.command import Result
 
 
 class ShowCommand(StoreCommand):

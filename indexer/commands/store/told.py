@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from matinee.settings import Command
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
+
+from matinee.settings import Command
 
 
 class StoreCommand(Command):

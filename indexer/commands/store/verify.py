@@ -2,14 +2,14 @@
 
 from typing import Any, ClassVar
 
-from matinee.command import Result
-from matinee.settings import progress_console
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
 
 from indexer.commands.store.told import StoreCommand
 from indexer.errors import BundleError, DamagedVersionsError, EmptyStoreError
 from indexer.store import Store
+from matinee.command import Result
+from matinee.settings import progress_console
 
 
 class VerifyCommand(StoreCommand):
