@@ -41,6 +41,12 @@ def serving_on(store: Path, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         assert client.recommend("1").model_version == after
 
 
+def point_to(store: Path, current: bytes) -> None:
+    """Put this into CURRENT in one step: half of it would be another fault."""
+    (store / "draft").write_bytes(current)
+    (store / "draft").replace(store / "CURRENT")
+
+
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "a file is cut off": lambda bundle: os.truncate(bundle / "item_vectors.npy", 200),
     "a bit is flipped": lambda bundle: flip_a_bit(bundle / "user_embeddings.npy"),
@@ -70,7 +76,7 @@ def test_a_broken_bundle_is_refused_once_and_the_old_one_serves_on(
     with serving_on(tmp_path, caplog):
         broken = Store(tmp_path).publish(building(random_embeddings(seed=2)), activate=False)
         DAMAGE[damage](tmp_path / "versions" / broken)
-        (tmp_path / "CURRENT").write_text(f"{broken}\n")
+        point_to(tmp_path, f"{broken}\n".encode())
 
 
 @pytest.mark.parametrize("current", [b"", b"\0\xff", b"../..\n", b"20261124T000000Z-00000000\n", b"x" * 10_000])
@@ -79,9 +85,7 @@ def test_a_damaged_current_is_told_once_and_the_old_one_serves_on(
 ) -> None:
     publish(tmp_path, random_embeddings(seed=1))
     with serving_on(tmp_path, caplog):
-        # In one step, as whoever wrote it would.
-        (tmp_path / "draft").write_bytes(current)
-        (tmp_path / "draft").replace(tmp_path / "CURRENT")
+        point_to(tmp_path, current)
 
 
 def test_a_store_that_vanishes_does_not_matter_to_the_version_that_serves(

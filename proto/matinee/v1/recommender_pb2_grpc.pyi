@@ -3,9 +3,9 @@
 isort:skip_file
 The service that backends call: top-k recommendations, similar items, predicted ratings, item metadata.
 
-Ids are the strings that the ratings used, 1 to 1,024 bytes of UTF-8. Every answer names the model version that it was
-made from, and is made from exactly one. Scores: higher is better; ranked in double precision, before the rounding to
-float.
+Ids are the strings that the ratings used, 1 to 1,024 bytes of UTF-8. Every answer names the model version that it
+was made from, and is made from exactly one. Scores: higher is better; ranked in double precision, before they are
+rounded to float.
 
 Status codes: INVALID_ARGUMENT names the field, its value and the range, or says that the bytes are not the message;
 NOT_FOUND names the unknown id; UNAVAILABLE means that no model version is loaded yet; RESOURCE_EXHAUSTED that too
