@@ -33,7 +33,9 @@ _MAX_MANIFEST_BYTES = 1 << 24
 _MAX_NAME_BYTES = 255
 _MAX_READ_BYTES = 4096
 # What NumPy raises about headers that are not its own.
-_UNREADABLE = (ValueError, EOFError, ArithmeticError, TypeError, SyntaxError, MemoryError, tokenize.TokenError)
+_UNREADABLE = (
+    ArithmeticError, EOFError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError, tokenize.TokenError,
+)  # fmt: skip
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 

@@ -17,13 +17,9 @@ if TYPE_CHECKING:
 _LIBRARIES = ("matinee", "tensorflow", "keras", "numpy")
 
 
-def described(fit: "Fit", ratings: Ratings, test: Ratings | None, config: FitConfig) -> Embeddings:
-    """The embeddings of `fit`, with the baseline and the description for their manifest.
-
-    `ratings` are those that were fitted to, validation included: only they count as seen. `test`, where there is
-    one, is measured. Raises RatingsError where none of it can be judged.
-    """
-    catalogue = Catalogue(
+def catalogue_of(ratings: Ratings) -> Catalogue:
+    """Users, items and what was seen, as `ratings` have them."""
+    return Catalogue(
         user_ids=ratings.user_ids,
         item_ids=ratings.item_ids,
         seen=ratings.seen(),
@@ -31,17 +27,27 @@ def described(fit: "Fit", ratings: Ratings, test: Ratings | None, config: FitCon
         item_tags=ratings.item_tags,
         tag_names=ratings.tag_names,
     )
+
+
+def described(
+    fit: "Fit", ratings: Ratings, catalogue: Catalogue, held_out: HeldOut | None, config: FitConfig
+) -> Embeddings:
+    """The embeddings of `fit`, with the baseline and the description for their manifest.
+
+    `ratings` are those that were fitted to, validation included, and `catalogue` is theirs: only they count as seen.
+    `held_out`, where there is any, is measured.
+    """
     embeddings = replace(fit.model.embeddings(catalogue), baseline=fit_biases(ratings))
     scale = float(ratings.values.min()), float(ratings.values.max())
+    metrics = fit.metrics()
+    if held_out is not None:
+        metrics["test"] = held_out.counts() | rating_errors(Model(embeddings), held_out, scale)
     description: dict[str, Any] = {
         "rating_scale": list(scale),
         "objective": config.objective,
         "config": {**config.fit_values(), "batch_size": fit.batch_size},
-        "metrics": fit.metrics(),
+        "metrics": metrics,
         "data_fingerprint": ratings.fingerprint,
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
-    if test is not None:
-        held_out = HeldOut.of(test, catalogue)
-        description["metrics"]["test"] = held_out.counts() | rating_errors(Model(embeddings), held_out, scale)
     return replace(embeddings, description=description)

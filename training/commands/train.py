@@ -16,7 +16,8 @@ from training.commands.reading import RatingsCommand
 from training.config import FitConfig
 from training.embeddings import Embeddings, write_embeddings
 from training.errors import RatingsError
-from training.export import described
+from training.evaluation import HeldOut
+from training.export import catalogue_of, described
 from training.native_log import muted
 from training.ratings import Ratings, write_ratings
 from training.split import random_split
@@ -68,11 +69,14 @@ class Train(RatingsCommand, FitConfig):  # type: ignore[misc]  # settings' model
         ratings = self.read(self.ratings)
         test = self.read(self.test, least=1) if self.test else None
         if self.test_fraction is not None:
-            positions, held_out = random_split(len(ratings), self.test_fraction, self.seed)
-            ratings, test = ratings.subset(positions), ratings.subset(np.sort(held_out))
+            kept, rest = random_split(len(ratings), self.test_fraction, self.seed)
+            ratings, test = ratings.subset(kept), ratings.subset(np.sort(rest))
         _say_counts(ratings, test, console)
+        # What can't be measured is said now, not after the fit.
+        catalogue = catalogue_of(ratings)
+        held_out = None if test is None else HeldOut.of(test, catalogue)
         fit = self._fit(ratings, console)
-        embeddings = described(fit, ratings, test, self)
+        embeddings = described(fit, ratings, catalogue, held_out, self)
         self._write(embeddings, test, fit)
         return {
             "embeddings": str(self.out),
