@@ -90,10 +90,9 @@ def _overview(commands: Commands, verb: str, program: str) -> int:
 
 
 def _add_argument(parser: ArgumentParser, *flags: str, **options: Any) -> Action:
-    """Every flag with two dashes, `--k` too: pydantic-settings gives those of one letter only one."""
-    return parser.add_argument(
-        *(flag if flag.startswith("--") else flag.replace("-", "--") for flag in flags), **options
-    )
+    """Every flag but -h with two dashes, `--k` too: pydantic-settings gives those of one letter only one."""
+    doubled = (flag if flag in ("-h", "--help") or flag[:2] == "--" else flag.replace("-", "--") for flag in flags)
+    return parser.add_argument(*doubled, **options)
 
 
 def _parse(kind: type[Command], arguments: Sequence[str], program: str) -> Command | None:
@@ -105,7 +104,8 @@ def _parse(kind: type[Command], arguments: Sequence[str], program: str) -> Comma
         return CliApp.run(kind, cli_args=list(arguments), cli_settings_source=source)
     except ValidationError as error:
         first = error.errors()[0]
-        where = "-".join(map(str, first["loc"])).replace("_", "-")
+        # Without the position in a list, which is no part of the flag.
+        where = "-".join(part for part in first["loc"] if isinstance(part, str)).replace("_", "-")
         flag = f"--{where} is {first['input']!r}: " if where else ""
         say(f"{program}: {flag}{first['msg']}; see {program} --help")
     except SettingsError as error:

@@ -89,3 +89,9 @@ def test_a_group_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Paint a wall." in capsys.readouterr().out
     assert ask(capsys, "house", "paint", "south")["wall"] == "south"
     assert main(COMMANDS, ["house", "roof"]) == WRONG_USAGE
+
+
+def test_help_has_its_usual_short_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(COMMANDS, ["paint", "-h"])
+    assert "-h, --help" in capsys.readouterr().out
