@@ -118,7 +118,7 @@ def test_when_nothing_can_be_judged_that_is_said(folder: Path, capsys: pytest.Ca
     assert "of 1 the model does not know the user or item, and on 2 it was trained" in said
 
 
-@pytest.mark.parametrize(("flags", "message"), [(["--k", "0"], "--k-0 is 0"), (["--threshold", "inf"], "--threshold")])
+@pytest.mark.parametrize(("flags", "message"), [(["--k", "0"], "--k is 0"), (["--threshold", "inf"], "--threshold")])
 def test_wrong_usage_is_refused(
     flags: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
