@@ -7,15 +7,17 @@ from training.columns import Ids, Ragged, Strings
 from training.embeddings import Catalogue, Embeddings
 
 
+def predicted_ratings(embeddings: Embeddings, user_row: int) -> NDArray[np.float64]:
+    """The predicted rating of every item for one user, float64 (n_items,)."""
+    products = embeddings.item_embeddings.astype(np.float64) @ embeddings.user_embeddings[user_row].astype(np.float64)
+    user_offset = embeddings.global_bias + float(embeddings.user_biases[user_row])
+    predicted: NDArray[np.float64] = user_offset + embeddings.item_biases.astype(np.float64) + products
+    return predicted
+
+
 def oracle(embeddings: Embeddings, user_row: int, k: int, excluded: NDArray[np.integer] | list[int]) -> list[int]:
     """The k best item rows of one user in float64, equal scores in the order of the rows."""
-    products = embeddings.item_embeddings.astype(np.float64) @ embeddings.user_embeddings[user_row].astype(np.float64)
-    scores = (
-        embeddings.global_bias
-        + float(embeddings.user_biases[user_row])
-        + embeddings.item_biases.astype(np.float64)
-        + products
-    )
+    scores = predicted_ratings(embeddings, user_row)
     scores[np.asarray(excluded, np.int64)] = -np.inf
     order = np.lexsort((np.arange(len(scores)), -scores))
     return [int(row) for row in order[:k] if np.isfinite(scores[row])]

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.columns import Arrays, read_only
-from training.errors import ArtefactError
+from training.errors import ArtefactError, PlaceTakenError
 
 MANIFEST = "manifest.json"
 Manifest = dict[str, Any]
@@ -46,9 +46,9 @@ def save_arrays(folder: Path, arrays: Arrays) -> None:
 
 
 def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Raise ArtefactError where an artefact can't be written to `folder`: for whoever has long work to do before."""
+    """Raise PlaceTakenError or ArtefactError where an artefact can't be written to `folder`: before long work."""
     if folder.exists() and not overwrite:
-        raise ArtefactError(f"{folder}: exists already; choose another place, or replace it with --overwrite")
+        raise PlaceTakenError(folder)
     if folder.exists() and not (folder / MANIFEST).is_file():
         raise ArtefactError(
             f"{folder}: is not something that Matinee wrote, so it is not overwritten; choose another place"

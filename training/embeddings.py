@@ -158,12 +158,6 @@ class Embeddings:
         """The width of the embeddings."""
         return int(self.item_embeddings.shape[1])
 
-    def ratings(self, user_row: int) -> Floats:
-        """The predicted rating of every item for one user: float32 (n_items,)."""
-        products = self.item_embeddings @ self.user_embeddings[user_row]
-        scores: Floats = np.float32(self.global_bias + float(self.user_biases[user_row])) + self.item_biases + products
-        return scores
-
 
 def write_embeddings(embeddings: Embeddings, folder: Path, *, overwrite: bool = False) -> Manifest:
     """Write `embeddings` to `folder`, whole or not at all; the manifest.

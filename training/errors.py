@@ -3,9 +3,12 @@
 TrainingError (a MatineeError)
 ├── RatingsError     the ratings can't be read or can't be learnt from: file, line, column, value
 ├── ArtefactError    a folder of arrays is missing, damaged, foreign or of another format version
+├── PlaceTakenError  something is already where a command would write
 ├── DownloadError    a data set could not be fetched or verified
 └── DivergedError    training ended in NaN or infinity
 """
+
+from pathlib import Path
 
 from matinee.errors import MatineeError
 
@@ -20,6 +23,13 @@ class RatingsError(TrainingError):
 
 class ArtefactError(TrainingError):
     """A folder of arrays is missing, damaged, foreign, or of another format version."""
+
+
+class PlaceTakenError(TrainingError):
+    """Something is already where a command would write, and it was not told to replace it."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(f"{place}: exists already; choose another place, or replace it with --overwrite")
 
 
 class DownloadError(TrainingError):

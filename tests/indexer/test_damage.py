@@ -1,4 +1,4 @@
-"""A bundle of which one byte, one file or one end has changed is never opened."""
+"""A bundle of which one bit, one file or one end has changed is never opened."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ def is_refused(folder: Path) -> bool:
     return False
 
 
-def test_every_flipped_bit_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_flipped_bit_in_any_byte_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     n_bytes = 0
     for path in sorted(folder.iterdir()):
         with path.open("r+b", buffering=0) as file:

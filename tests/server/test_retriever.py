@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from server.errors import UnknownItemError, UnknownUserError
 from server.retriever import Retriever
 from tests.server.running import cosines, every_share_seen, full_of_ties, opened, similar_oracle
-from tests.world import checker_board, oracle, random_embeddings
+from tests.world import checker_board, oracle, predicted_ratings, random_embeddings
 from training.embeddings import Embeddings
 
 PLAIN = every_share_seen()
@@ -54,7 +54,7 @@ def test_recommendations_are_the_oracles_whatever_is_left_out(
     found = retrievers[world].recommend(user_id, k, include_seen=include_seen, exclude_item_ids=excluded)
 
     assert [item.item_id for item in found] == ids_of(embeddings, expected)
-    scores = embeddings.ratings(user_row)[expected]
+    scores = predicted_ratings(embeddings, user_row)[expected]
     np.testing.assert_allclose([item.score for item in found], scores, atol=1e-5)
     assert [item.title for item in found] == [embeddings.catalogue.item_titles[row] for row in expected]
 
@@ -142,7 +142,7 @@ def test_even_users_get_even_items(tmp_path: Path) -> None:
 def test_predictions_are_the_models_in_the_order_asked_for(retrievers: dict[str, Retriever]) -> None:
     item_ids = ["i7", "i0", "i7", "i119"]
     for name, retriever in retrievers.items():
-        expected = WORLDS[name].ratings(11)[known_rows(WORLDS[name], item_ids)]
+        expected = predicted_ratings(WORLDS[name], 11)[known_rows(WORLDS[name], item_ids)]
         np.testing.assert_allclose(retriever.predict("12", item_ids), expected, atol=1e-5)
 
 

@@ -26,7 +26,7 @@ from training.artefact import (
     verify_files,
     write_artefact,
 )
-from training.errors import ArtefactError
+from training.errors import ArtefactError, PlaceTakenError
 
 KIND = "test"
 
@@ -70,7 +70,9 @@ def test_nothing_else_lies_beside_it_afterwards(tmp_path: Path) -> None:
 
 def test_what_exists_is_replaced_only_on_request(tmp_path: Path) -> None:
     write(tmp_path / "a")
-    with pytest.raises(ArtefactError, match=r"a: exists already; choose another place, or replace it with --overwrite"):
+    with pytest.raises(
+        PlaceTakenError, match=r"a: exists already; choose another place, or replace it with --overwrite"
+    ):
         write(tmp_path / "a", 8)
     assert read(tmp_path / "a")["numbers"].tolist() == [7, 7, 7]
 

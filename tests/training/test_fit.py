@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from tests.training.tastes import table, two_tastes
+from tests.world import predicted_ratings
 from training.batches import Batches
 from training.config import FitConfig, chosen_batch_size
 from training.errors import DivergedError, RatingsError
@@ -30,7 +31,7 @@ def tastes() -> tuple[Ratings, Fit, str]:
 def test_it_learns_that_even_users_like_even_items(tastes: tuple[Ratings, Fit, str]) -> None:
     ratings, result, _ = tastes
     embeddings = described(result, ratings, catalogue_of(ratings), None, SMALL)
-    predicted = np.stack([embeddings.ratings(user) for user in range(embeddings.n_users)])
+    predicted = np.stack([predicted_ratings(embeddings, user) for user in range(embeddings.n_users)])
     same = np.add.outer(np.arange(60), np.arange(40)) % 2 == 0
     assert predicted[same].min() > 4
     assert predicted[~same].max() < 2
@@ -52,7 +53,7 @@ def test_the_weights_are_those_of_the_best_epoch_on_the_part_held_out() -> None:
     assert len(result.epochs) == result.best_epoch + 1 + 2 < 30
     _, held_out = random_split(len(ratings), SMALL.validation_fraction, SMALL.seed)
     embeddings = described(result, ratings, catalogue_of(ratings), None, SMALL)
-    predicted = np.stack([embeddings.ratings(user) for user in range(30)])
+    predicted = np.stack([predicted_ratings(embeddings, user) for user in range(30)])
     errors = predicted[ratings.user_rows[held_out], ratings.item_rows[held_out]] - ratings.values[held_out]
     assert np.sqrt(np.mean(errors**2)) == pytest.approx(result.epochs[result.best_epoch]["val_rmse"], abs=1e-5)
 
@@ -77,7 +78,9 @@ def test_users_and_items_without_a_rating_to_fit_are_predicted_by_the_biases_alo
     assert not embeddings.user_embeddings[3].any()
     assert not embeddings.item_embeddings[5].any()
     assert embeddings.user_biases[3] == embeddings.item_biases[5] == 0
-    np.testing.assert_array_equal(embeddings.ratings(3), np.float32(embeddings.global_bias) + embeddings.item_biases)
+    np.testing.assert_array_equal(
+        predicted_ratings(embeddings, 3), embeddings.global_bias + embeddings.item_biases.astype(np.float64)
+    )
     assert embeddings.user_embeddings[4].any()
 
 

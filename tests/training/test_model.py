@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.training.tastes import two_tastes
+from tests.world import predicted_ratings
 from training.adam import FusedAdam
 from training.embeddings import Catalogue
 from training.errors import ArtefactError
@@ -43,7 +44,9 @@ def test_the_prediction_is_the_equation_and_that_of_the_embeddings() -> None:
         for user, item in zip(users, items, strict=True)
     ]
     np.testing.assert_allclose(predicted, by_hand, atol=1e-5)
-    np.testing.assert_allclose(predicted, np.concatenate([embeddings.ratings(user) for user in range(5)]), atol=1e-5)
+    np.testing.assert_allclose(
+        predicted, np.concatenate([predicted_ratings(embeddings, user) for user in range(5)]), atol=1e-5
+    )
 
 
 def test_the_loss_regularises_what_a_batch_looks_up_and_nothing_else() -> None:
@@ -52,7 +55,7 @@ def test_the_loss_regularises_what_a_batch_looks_up_and_nothing_else() -> None:
     users, items, values = [0, 0, 2], [1, 2, 2], np.array([1, 2, 3], np.float32)
     loss = model.evaluate(inputs(users, items), values, verbose=0)
     arrays = model.embeddings(empty_catalogue())
-    errors = values - [arrays.ratings(user)[item] for user, item in zip(users, items, strict=True)]
+    errors = values - [predicted_ratings(arrays, user)[item] for user, item in zip(users, items, strict=True)]
     vectors = np.square(arrays.user_embeddings[users]).sum(1) + np.square(arrays.item_embeddings[items]).sum(1)
     biases = np.square(arrays.user_biases[users]) + np.square(arrays.item_biases[items])
     assert loss == pytest.approx(float(np.mean(errors**2 + 0.3 * vectors + 0.2 * biases)), rel=1e-5)

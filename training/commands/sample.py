@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from matinee.command import Result
 from matinee.settings import Command, progress_console
 from training.artefact import draft_beside, place, sync
-from training.errors import TrainingError
+from training.errors import PlaceTakenError, TrainingError
 from training.synthetic.world import Shape
 from training.synthetic.write import FILES, write_sample
 
@@ -90,6 +90,6 @@ def _check_free(out: Path, overwrite: bool) -> None:
     if not out.exists() or not (names := {path.name for path in out.iterdir()}):
         return
     if not overwrite:
-        raise TrainingError(f"{out}: exists already; choose another place, or replace it with --overwrite")
+        raise PlaceTakenError(out)
     if names != set(FILES):
         raise TrainingError(f"{out}: holds more than an earlier sample, so it is not overwritten; choose another place")

@@ -15,7 +15,7 @@ from training.artefact import check_place
 from training.commands.reading import RatingsCommand
 from training.config import FitConfig
 from training.embeddings import Embeddings, write_embeddings
-from training.errors import RatingsError
+from training.errors import PlaceTakenError
 from training.evaluation import HeldOut
 from training.export import catalogue_of, described
 from training.native_log import muted
@@ -139,7 +139,7 @@ def _check_file(file: Path, overwrite: bool) -> None:
     if file.is_dir():
         raise UsageError(f"--test-out is {file}, a folder; it must be a file")
     if file.exists() and not overwrite:
-        raise RatingsError(f"{file}: exists already; choose another place, or replace it with --overwrite")
+        raise PlaceTakenError(file)
 
 
 def _say_counts(ratings: Ratings, test: Ratings | None, console: Console) -> None:
