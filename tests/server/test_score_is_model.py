@@ -45,7 +45,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     matinee("train", RATINGS, embeddings, "--epochs", "3", "--save-model", keras_model)
     matinee("index", embeddings, store)
 
-    from training.model import load_model
+    from training.fitting.model import load_model
 
     with running(store) as server, asking(server) as client:
         yield Chain(client, open_embeddings(embeddings), load_model(keras_model))

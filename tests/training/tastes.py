@@ -3,7 +3,7 @@
 import numpy as np
 
 from training.columns import Ids, Ragged, Strings
-from training.ratings import Ratings
+from training.data.ratings import Ratings
 
 
 def two_tastes(n_users: int = 60, n_items: int = 40, share: float = 0.6, seed: int = 0) -> Ratings:

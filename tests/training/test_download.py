@@ -17,7 +17,7 @@ import pytest
 
 from matinee.command import DONE, FAILED, WRONG_USAGE
 from training.__main__ import main
-from training.ratings import read_ratings
+from training.data.ratings import read_ratings
 
 NAME = "ml-latest-small"
 RATINGS = "userId,movieId,rating,timestamp\n" + "".join(

@@ -11,7 +11,7 @@ import pytest
 from tests.world import checker_board
 from training.__main__ import main
 from training.embeddings import Baseline, Embeddings, open_embeddings, write_embeddings
-from training.evaluation import rating_scale
+from training.evaluation.evaluate import rating_scale
 
 MOVIELENS = Path(__file__).parents[3] / "shared" / "data" / "ml-latest-small"
 

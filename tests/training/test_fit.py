@@ -6,13 +6,13 @@ from rich.console import Console
 
 from tests.training.tastes import table, two_tastes
 from tests.world import predicted_ratings
-from training.batches import Batches
-from training.config import FitConfig, chosen_batch_size
+from training.data.ratings import Ratings
+from training.data.split import random_split
 from training.errors import DivergedError, RatingsError
-from training.export import catalogue_of, described
-from training.fit import Fit, fit
-from training.ratings import Ratings
-from training.split import random_split
+from training.fitting.batches import Batches
+from training.fitting.config import FitConfig, chosen_batch_size
+from training.fitting.export import catalogue_of, described
+from training.fitting.fit import Fit, fit
 
 SMALL = FitConfig(dim=4, epochs=30, learning_rate=0.02, regularisation=0.02, batch_size=64)
 

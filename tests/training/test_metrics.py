@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.training.tastes import table
-from training import metrics
-from training.baselines import BiasOnly, MostPopular, fit_biases
 from training.columns import Ragged
-from training.metrics import Ranks, mae, rank, rmse
-from training.predictors import Rows
+from training.evaluation import metrics
+from training.evaluation.baselines import BiasOnly, MostPopular, fit_biases
+from training.evaluation.metrics import Ranks, mae, rank, rmse
+from training.evaluation.predictors import Rows
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from tests.training.tastes import two_tastes
 from tests.world import predicted_ratings
-from training.adam import FusedAdam
 from training.embeddings import Catalogue
 from training.errors import ArtefactError
-from training.model import MatrixFactorisation, load_model, save_model
+from training.fitting.adam import FusedAdam
+from training.fitting.model import MatrixFactorisation, load_model, save_model
 
 
 def random_model(n_users: int = 5, n_items: int = 7, dim: int = 3, **settings: float) -> MatrixFactorisation:

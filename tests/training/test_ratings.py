@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.columns import Strings
-from training.ratings import Ratings, read_ratings, write_ratings
-from training.repeated import pair_keys, superseded
+from training.data.ratings import Ratings, read_ratings, write_ratings
+from training.data.repeated import pair_keys, superseded
 
 
 def read(folder: Path, *lines: str, timed: bool = True) -> Ratings:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matinee.errors import MatineeError
+from training.data.ratings import Columns, read_ratings
 from training.errors import RatingsError
-from training.ratings import Columns, read_ratings
 
 HEADER = b"userId,movieId,rating,timestamp\n"
 GOOD = b"1,10,4.5,964982703\n2,20,3.0,964982704\n"

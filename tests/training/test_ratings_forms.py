@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from training.forms import GENRES_100K
-from training.ratings import Columns, Ratings, read_ratings, write_ratings
+from training.data.forms import GENRES_100K
+from training.data.ratings import Columns, Ratings, read_ratings, write_ratings
 
 Row = tuple[str, str, float, int]
 

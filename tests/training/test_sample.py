@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from matinee.command import DONE, FAILED, WRONG_USAGE
 from training.__main__ import main
-from training.ratings import Ratings, read_ratings
+from training.data.ratings import Ratings, read_ratings
 from training.synthetic.counts import ratings_per_item, ratings_per_user
 from training.synthetic.films import GENRE_SHARES, titles
 from training.synthetic.world import Shape

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.data.split import random_split
 from training.errors import RatingsError
-from training.split import random_split
 
 
 @given(st.integers(2, 500), st.floats(0.001, 0.999), st.integers(0, 2**32 - 1))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from matinee.command import DONE, FAILED
 from training.__main__ import main
-from training.summary import describe
+from training.data.summary import describe
 
 
 @pytest.fixture

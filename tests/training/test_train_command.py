@@ -15,10 +15,10 @@ import pytest
 from tests.training.tastes import two_tastes
 from tests.world import predicted_ratings
 from training.__main__ import main
+from training.data.ratings import read_ratings, write_ratings
+from training.data.split import random_split
 from training.embeddings import open_embeddings
-from training.model import load_model
-from training.ratings import read_ratings, write_ratings
-from training.split import random_split
+from training.fitting.model import load_model
 
 FAST = ["--dim", "4", "--epochs", "3", "--learning-rate", "0.02"]
 

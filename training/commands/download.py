@@ -9,7 +9,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from matinee.command import Result
 from matinee.settings import Command, progress_console
-from training.download import BASE_URL, download
+from training.data.download import BASE_URL, download
 
 
 class Download(Command):

@@ -12,7 +12,7 @@ from matinee.command import Result
 from matinee.settings import progress_console
 from training.commands.reading import RatingsCommand
 from training.embeddings import open_embeddings
-from training.evaluation import evaluate
+from training.evaluation.evaluate import evaluate
 
 
 class Evaluate(RatingsCommand):

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from matinee.command import Result
 from training.commands.reading import RatingsCommand
-from training.summary import Statistics, history, summarise
+from training.data.summary import Statistics, history, summarise
 
 
 class RatingsSummary(RatingsCommand):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from matinee.settings import Command, progress_console
-from training.ratings import Columns, Ratings, read_ratings
+from training.data.ratings import Columns, Ratings, read_ratings
 
 
 class RatingsCommand(Command):

@@ -13,17 +13,17 @@ from matinee.errors import UsageError
 from matinee.settings import progress_console
 from training.artefact import check_place
 from training.commands.reading import RatingsCommand
-from training.config import FitConfig
+from training.data.ratings import Ratings, write_ratings
+from training.data.split import random_split
 from training.embeddings import Embeddings, write_embeddings
 from training.errors import PlaceTakenError
-from training.evaluation import HeldOut
-from training.export import catalogue_of, described
-from training.native_log import muted
-from training.ratings import Ratings, write_ratings
-from training.split import random_split
+from training.evaluation.evaluate import HeldOut
+from training.fitting.config import FitConfig
+from training.fitting.export import catalogue_of, described
+from training.fitting.native_log import muted
 
 if TYPE_CHECKING:
-    from training.fit import Fit
+    from training.fitting.fit import Fit
 
 
 class Train(RatingsCommand, FitConfig):  # type: ignore[misc]  # settings' model_config is a wider TypedDict
@@ -117,7 +117,7 @@ class Train(RatingsCommand, FitConfig):  # type: ignore[misc]  # settings' model
 
     def _fit(self, ratings: Ratings, console: Console) -> "Fit":
         with console.status("starting TensorFlow"), muted():
-            from training.fit import devices, fit
+            from training.fitting.fit import devices, fit
 
             found = devices()
         console.print(f"fitting on {found}", highlight=False)
@@ -129,7 +129,7 @@ class Train(RatingsCommand, FitConfig):  # type: ignore[misc]  # settings' model
             self.test_out.parent.mkdir(parents=True, exist_ok=True)
             write_ratings(test, self.test_out)
         if self.save_model is not None:
-            from training.model import save_model
+            from training.fitting.model import save_model
 
             save_model(fit.model, self.save_model, overwrite=self.overwrite)
         write_embeddings(embeddings, self.out, overwrite=self.overwrite)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.ratings import Ratings
 from training.errors import RatingsError
-from training.ratings import Ratings
 
 Statistics = dict[str, float]
 

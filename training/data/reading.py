@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from training.delimited import read_delimited
+from training.data.delimited import read_delimited
+from training.data.forms import Columns, find_column, listed, ratings_form
+from training.data.parquet import column_names, read_parquet
+from training.data.sources import Stored
+from training.data.table import Table
 from training.errors import RatingsError
-from training.forms import Columns, find_column, listed, ratings_form
-from training.parquet import column_names, read_parquet
-from training.sources import Stored
-from training.table import Table
 
 # Nobody needs to be told what these hold.
 _PLAIN_NAMES = {"userId", "movieId", "user_id", "item_id", "rating", "timestamp"}

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.ratings import Ratings
 from training.embeddings import Baseline, Floats
-from training.predictors import Rows
-from training.ratings import Ratings
+from training.evaluation.predictors import Rows
 
 _SWEEPS = 10
 _DAMPING = 10.0

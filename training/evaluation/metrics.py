@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.columns import Ragged
-from training.predictors import Predictor, Rows
+from training.evaluation.predictors import Predictor, Rows
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]

@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from training.adam import FusedAdam
-from training.batches import EVALUATION_BATCH, Batches
-from training.config import FitConfig, chosen_batch_size
-from training.model import MatrixFactorisation
-from training.progress import Report
-from training.ratings import Ratings
-from training.split import Positions, random_split
+from training.data.ratings import Ratings
+from training.data.split import Positions, random_split
+from training.fitting.adam import FusedAdam
+from training.fitting.batches import EVALUATION_BATCH, Batches
+from training.fitting.config import FitConfig, chosen_batch_size
+from training.fitting.model import MatrixFactorisation
+from training.fitting.progress import Report
 
 
 @dataclass(frozen=True)

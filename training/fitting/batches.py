@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from training.ratings import Ratings
-from training.split import Positions
+from training.data.ratings import Ratings
+from training.data.split import Positions
 
 EVALUATION_BATCH = 32_768
 

@@ -4,15 +4,15 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from training.baselines import fit_biases
-from training.config import FitConfig
+from training.data.ratings import Ratings
 from training.embeddings import Catalogue, Embeddings
-from training.evaluation import HeldOut, rating_errors
-from training.predictors import Model
-from training.ratings import Ratings
+from training.evaluation.baselines import fit_biases
+from training.evaluation.evaluate import HeldOut, rating_errors
+from training.evaluation.predictors import Model
+from training.fitting.config import FitConfig
 
 if TYPE_CHECKING:
-    from training.fit import Fit
+    from training.fitting.fit import Fit
 
 _LIBRARIES = ("matinee", "tensorflow", "keras", "numpy")
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
 
+from training.data.sources import Stored
+from training.data.table import Table
 from training.errors import RatingsError
-from training.sources import Stored
-from training.table import Table
 
 _ROWS_AT_ONCE = 1 << 20
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from training.artefact import sync
 from training.columns import Ids, Ragged, Strings, read_only
+from training.data.forms import DETECTED, Columns
+from training.data.reading import read_table
+from training.data.repeated import pair_keys, superseded
+from training.data.sources import Stored, locate_ratings, locate_titles
+from training.data.table import Coded, Table
+from training.data.titles import Titles, read_titles
 from training.errors import RatingsError
-from training.forms import DETECTED, Columns
-from training.reading import read_table
-from training.repeated import pair_keys, superseded
-from training.sources import Stored, locate_ratings, locate_titles
-from training.table import Coded, Table
-from training.titles import Titles, read_titles
 
 __all__ = ["DETECTED", "Columns", "Ratings", "read_ratings", "write_ratings"]
 

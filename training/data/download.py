@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 import pooch
 
 from training.artefact import draft_beside, place, sync
+from training.data.resume import ResumingDownloader, Watch, read_small
 from training.errors import DownloadError
-from training.resume import ResumingDownloader, Watch, read_small
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from training.data.sources import Stored
 from training.errors import RatingsError
-from training.sources import Stored
 
 Role = Literal["user", "item", "rating", "timestamp", "title", "tags"]
 

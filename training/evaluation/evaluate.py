@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.baselines import BiasOnly, MostPopular
 from training.columns import Ragged
+from training.data.ratings import Ratings
 from training.embeddings import Catalogue, Embeddings, Floats
 from training.errors import RatingsError
-from training.metrics import mae, rank, rmse
-from training.predictors import Model, Predictor
-from training.ratings import Ratings
+from training.evaluation.baselines import BiasOnly, MostPopular
+from training.evaluation.metrics import mae, rank, rmse
+from training.evaluation.predictors import Model, Predictor
 
 _BLOCK_PAIRS = 1 << 18
 

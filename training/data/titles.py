@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from training.columns import Ragged, Strings
-from training.errors import RatingsError
-from training.forms import (
+from training.data.forms import (
     GENRES_100K,
     Columns,
     Form,
@@ -19,8 +18,9 @@ from training.forms import (
     split_fields,
     titles_form,
 )
-from training.parquet import column_names, read_texts
-from training.sources import Stored
+from training.data.parquet import column_names, read_texts
+from training.data.sources import Stored
+from training.errors import RatingsError
 
 # What MovieLens writes where it knows no genre.
 _NO_TAGS = {"", "(no genres listed)", "unknown"}

@@ -9,10 +9,10 @@ from typing import Any, BinaryIO, NoReturn
 import pyarrow as pa
 import pyarrow.csv
 
+from training.data.forms import MAX_LINE_BYTES, Form, is_number, split_fields
+from training.data.sources import Stored
+from training.data.table import MAX_EPOCH_S, MIN_EPOCH_S, Table, id_fault
 from training.errors import RatingsError
-from training.forms import MAX_LINE_BYTES, Form, is_number, split_fields
-from training.sources import Stored
-from training.table import MAX_EPOCH_S, MIN_EPOCH_S, Table, id_fault
 
 _BLOCK_BYTES = 1 << 24
 _LINES_AT_ONCE = 4096

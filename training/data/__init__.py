@@ -1,0 +1,1 @@
+"""Ratings as files, as columns, in memory: read, divided, downloaded."""

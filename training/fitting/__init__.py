@@ -1,0 +1,1 @@
+"""Ratings in memory → a fitted model: objectives, solvers, and what decides between them."""
