@@ -2,11 +2,14 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+UV := 0.13.9
+RESOLVE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url
 # DATA=path/to/ratings runs the demo on your own; ARGS passes further flags, such as column names.
 DATA ?=
 ARGS ?=
 
-.PHONY: demo test lint bench stubs lock debian clean
+.PHONY: demo test lint bench bench-train bench-quality stubs lock debian clean
 .DEFAULT_GOAL := demo
 
 # Versions and hashes are pinned, so that two machines get the same.
@@ -32,15 +35,31 @@ lint: $(VENV)/ready
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.scale $(ARGS)
 
+# Our trainer beside the notebook's code: speed, seconds to quality, memory. ARGS=--full runs the notebook to its end.
+bench-train: $(VENV)/ready
+	$(BIN)/python -m benchmarks.train $(ARGS)
+
+# Our trainer beside others: errors and rankings. ARGS='--data ml-latest-small --only ease' measures one cell.
+bench-quality: $(VENV)/bench-ready
+	$(BIN)/python -m benchmarks.quality $(ARGS)
+
+# Other people's trainers, for bench-quality alone. cmfrec is compiled here, with a C compiler; pip can't pin by hash
+# what a package is built with, uv can.
+$(VENV)/bench-ready: $(VENV)/ready requirements-bench.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV)
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes --build-constraints requirements-bench.lock \
+		-r requirements-bench.lock
+	touch $@
+
 # After a change to a .proto.
 stubs: $(VENV)/ready
 	$(BIN)/python proto/generate.py
 
 # After a change to the dependencies in pyproject.toml; uv resolves for every platform at once.
 lock: $(VENV)/ready
-	$(BIN)/pip install --quiet uv==0.13.9
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url --output-file requirements.lock
+	$(BIN)/pip install --quiet uv==$(UV)
+	$(RESOLVE) --extra dev --output-file requirements.lock
+	$(RESOLVE) --extra bench --constraints requirements.lock --output-file requirements-bench.lock
 
 # What some tests use and skip without: Node.js for a client in another language.
 debian:
