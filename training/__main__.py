@@ -1,4 +1,4 @@
-"""The commands of this room: `matinee sample|download|ratings|train|evaluate`, or `python -m training …`."""
+"""The commands of this room: `matinee sample|download|ratings|prepare|train|evaluate`, or `python -m training …`."""
 
 import sys
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from matinee import settings
 from training.commands.download import Download
 from training.commands.evaluate import Evaluate
+from training.commands.prepare import Prepare
 from training.commands.ratings import RatingsSummary
 from training.commands.sample import Sample
 from training.commands.train import Train
@@ -14,6 +15,7 @@ COMMANDS: settings.Commands = {
     "sample": Sample,
     "download": Download,
     "ratings": RatingsSummary,
+    "prepare": Prepare,
     "train": Train,
     "evaluate": Evaluate,
 }

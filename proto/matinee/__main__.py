@@ -12,6 +12,7 @@ VERBS = {
     "sample": ("training.__main__", "training", "write synthetic ratings shaped like MovieLens"),
     "download": ("training.__main__", "training", "fetch a MovieLens data set by name"),
     "ratings": ("training.__main__", "training", "summarise ratings, or show one user's history"),
+    "prepare": ("training.__main__", "training", "parse ratings once, for training at any size"),
     "train": ("training.__main__", "training", "ratings → embeddings"),
     "evaluate": ("training.__main__", "training", "measure embeddings on held-out ratings, beside baselines"),
     "index": ("indexer.__main__", "indexer", "embeddings → bundle, published in a store"),

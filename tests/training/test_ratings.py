@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from training.columns import Strings
 from training.data.ratings import Ratings, read_ratings, write_ratings
-from training.data.repeated import pair_keys, superseded
+from training.data.repeated import superseded
 
 
 def read(folder: Path, *lines: str, timed: bool = True) -> Ratings:
@@ -49,7 +49,7 @@ def test_what_is_kept_is_what_a_dictionary_would_keep(table: list[tuple[int, int
         if (user, item) not in kept or not timed or time >= table[kept[user, item]][2]:
             kept[user, item] = position
     users, items, times = np.array(table, np.int64).T
-    dropped = superseded(pair_keys(users.astype(np.int32), items.astype(np.int32), 5), times if timed else None)
+    dropped = superseded(users.astype(np.int32), items.astype(np.int32), times if timed else None, 5, 5)
     assert dropped.tolist() == sorted(set(range(len(table))) - set(kept.values()))
 
 

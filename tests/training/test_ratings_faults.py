@@ -95,8 +95,8 @@ def test_bad_lines_of_the_other_forms_are_named(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"\n1,2,3,4\n", "line 1 is blank"),
-        (HEADER, "has a header but no ratings"),
-        (HEADER + b"\n\n", "has a header but no ratings"),
+        (HEADER, "names its columns but holds no ratings"),
+        (HEADER + b"\n\n", "names its columns but holds no ratings"),
         ((HEADER + GOOD).decode().encode("utf-16"), "line 1, byte 0: is UTF-16; save it as UTF-8"),
         (b"user\xe9Id,movieId,rating\n", "line 1, byte 4: is not UTF-8"),
         (b'"userId,movieId,rating\n', "line 1: the names of the columns can't be read"),
@@ -188,7 +188,7 @@ def test_bad_parquet_is_refused_with_column_and_row(tmp_path: Path) -> None:
     pa.parquet.write_table(pa.table({"user": ["a", ""], "item": items[:2], "rating": [1.0, 2.0]}), path)
     assert "an id is empty, too long or" in refusal(path)
     pa.parquet.write_table(pa.table({"user": users[:0], "item": items[:0], "rating": [1.0][:0]}), path)
-    assert "has columns but no ratings" in refusal(path)
+    assert "names its columns but holds no ratings" in refusal(path)
 
 
 def test_bad_titles_are_refused_with_their_line(tmp_path: Path) -> None:

@@ -1,20 +1,23 @@
-"""Text files of ratings: read by Arrow in one go; where it or a check refuses, the first bad line is looked for."""
+"""Text files of ratings: read by Arrow in blocks; where it or a check refuses, the first bad line is looked for."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 import pyarrow as pa
 import pyarrow.csv
 
+from training.data.checks import ID_TYPE, MAX_EPOCH_S, MIN_EPOCH_S, checked, id_fault
 from training.data.forms import MAX_LINE_BYTES, Form, is_number, split_fields
 from training.data.sources import Stored
-from training.data.table import MAX_EPOCH_S, MIN_EPOCH_S, Table, id_fault
 from training.errors import RatingsError
 
-_BLOCK_BYTES = 1 << 24
+_BLOCK_BYTES = 1 << 25
+# A block is divided among the cores in pieces of this size.
+_PIECE_BYTES = 1 << 22
 _LINES_AT_ONCE = 4096
 _UTF8_BOM = b"\xef\xbb\xbf"
 
@@ -30,14 +33,49 @@ class Layout:
     """Whether the first row's timestamp is a date and time; otherwise all are numbers."""
 
 
-def read_delimited(stored: Stored, form: Form, positions: Mapping[str, int]) -> Table:
-    """The rows of a text file. Raises RatingsError naming line, column and value of the first that is not right."""
+@dataclass(frozen=True)
+class TextBlock:
+    """Some whole lines of a text file: a `Block`."""
+
+    stored: Stored
+    layout: Layout
+    raw: bytes
+    first_line: int
+    """The number of its first line in the file, from 1."""
+    offset: int
+    """Of its first byte in the file."""
+
+    @property
+    def n_bytes(self) -> int:
+        """As `Block` says."""
+        return len(self.raw)
+
+    def digest(self) -> str:
+        """As `Block` says."""
+        digest = hashlib.sha256(repr(self.layout).encode())
+        digest.update(self.raw)
+        return digest.hexdigest()
+
+    def parse(self) -> Any:
+        """As `Block` says."""
+        try:
+            return _parse(self.raw, self.layout)
+        except (pa.ArrowInvalid, pa.ArrowKeyError, ValueError) as error:
+            _refuse(self, error)
+
+
+def text_blocks(stored: Stored, form: Form, positions: Mapping[str, int]) -> Iterator[TextBlock]:
+    """The lines of a text file after its header, in order."""
     layout = Layout(form, positions, _has_text_time(stored, form, positions))
-    try:
-        with stored.open() as stream:
-            return Table.of(_parse(stream, layout, skip_header=form.has_header))
-    except (pa.ArrowInvalid, pa.ArrowKeyError, ValueError) as error:
-        _refuse(stored, layout, error)
+    with stored.open() as stream:
+        header = stream.readline(MAX_LINE_BYTES) if form.has_header else b""
+        line, offset = 1 + form.has_header, len(header)
+        while raw := stream.read(_BLOCK_BYTES):
+            # A line that goes on beyond one more piece can't be read whatever follows.
+            raw += stream.readline(_PIECE_BYTES)
+            yield TextBlock(stored, layout, raw, line, offset)
+            line += raw.count(b"\n")
+            offset += len(raw)
 
 
 def _has_text_time(stored: Stored, form: Form, positions: Mapping[str, int]) -> bool:
@@ -52,12 +90,14 @@ def _has_text_time(stored: Stored, form: Form, positions: Mapping[str, int]) -> 
     return not is_number(text) and ":" in text
 
 
-def _parse(stream: BinaryIO, layout: Layout, *, skip_header: bool) -> Any:
-    """The Arrow table of user, item, rating and maybe timestamp. Raises ArrowInvalid at whatever does not fit."""
+def _parse(raw: bytes, layout: Layout) -> Any:
+    """The rows of some lines. Raises ArrowInvalid or ValueError at whatever does not fit."""
     names, types = _arrow_columns(layout)
+    if raw.isspace():
+        return pa.schema([(role, types[role]) for role in layout.positions]).empty_table()
     table = pa.csv.read_csv(
-        stream,
-        read_options=pa.csv.ReadOptions(column_names=names, skip_rows=int(skip_header), block_size=_BLOCK_BYTES),
+        pa.BufferReader(raw),
+        read_options=pa.csv.ReadOptions(column_names=names, block_size=_PIECE_BYTES),
         parse_options=pa.csv.ParseOptions(
             delimiter=layout.form.delimiter[0], quote_char='"' if layout.form.quoted else False
         ),
@@ -66,7 +106,7 @@ def _parse(stream: BinaryIO, layout: Layout, *, skip_header: bool) -> Any:
             column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=False
         ),
     )
-    return table.select(list(layout.positions))
+    return checked(table.select(list(layout.positions)))
 
 
 def _arrow_columns(layout: Layout) -> tuple[list[str], dict[str, Any]]:
@@ -74,9 +114,8 @@ def _arrow_columns(layout: Layout) -> tuple[list[str], dict[str, Any]]:
     names = [f"unused {position}" for position in range(len(layout.form.names))]
     for role, position in layout.positions.items():
         names[position] = role
-    text = pa.dictionary(pa.int32(), pa.string())
     time = pa.timestamp("us") if layout.text_time else pa.float64()
-    types = {"user": text, "item": text, "rating": pa.float32(), "timestamp": time}
+    types = {"user": ID_TYPE, "item": ID_TYPE, "rating": pa.float32(), "timestamp": time}
     types = {role: types[role] for role in layout.positions}
     if layout.form.delimiter == "::":
         # Arrow knows only delimiters of one character: to it, an empty field lies between the two colons.
@@ -86,43 +125,37 @@ def _arrow_columns(layout: Layout) -> tuple[list[str], dict[str, Any]]:
     return names, types
 
 
-def _refuse(stored: Stored, layout: Layout, error: Exception) -> NoReturn:
+def _refuse(block: TextBlock, error: Exception) -> NoReturn:
     """Raise RatingsError for the first line that can't be read alone; for the file where each of them can."""
-    n_rows = 0
-    for number, offset, lines in _blocks(stored, layout.form.has_header):
-        n_rows += sum(1 for line in lines if line.strip())
-        if not _is_readable(b"".join(lines), layout):
+    number, offset = block.first_line, block.offset
+    for lines in _lines(block):
+        if not _is_readable(b"".join(lines), block.layout):
             for line in lines:
-                if not _is_readable(line, layout):
-                    raise RatingsError(f"{stored}: line {number}: {_fault(line, layout, offset)}") from error
+                if not _is_readable(line, block.layout):
+                    where = f"{block.stored}: line {number}"
+                    raise RatingsError(f"{where}: {_fault(line, block.layout, offset)}") from error
                 number += 1
                 offset += len(line)
-    if n_rows == 0:
-        raise RatingsError(f"{stored}: has a header but no ratings; is it the right file?") from error
-    raise RatingsError(f"{stored}: can't be read: {error}") from error
-
-
-def _blocks(stored: Stored, has_header: bool) -> Iterator[tuple[int, int, list[bytes]]]:
-    """Physical lines in blocks, each with the first one's number and byte offset."""
-    with stored.open() as stream:
-        header = stream.readline(MAX_LINE_BYTES) if has_header else b""
-        number, offset = 1 + has_header, len(header)
-        while True:
-            lines = [line for _ in range(_LINES_AT_ONCE) if (line := stream.readline(MAX_LINE_BYTES))]
-            if not lines:
-                return
-            if max(map(len, lines)) == MAX_LINE_BYTES:
-                raise RatingsError(f"{stored}: a line after line {number - 1} is longer than {MAX_LINE_BYTES:,} bytes")
-            yield number, offset, lines
+        else:
             number += len(lines)
             offset += sum(map(len, lines))
+    raise RatingsError(f"{block.stored}: can't be read: {error}") from error
+
+
+def _lines(block: TextBlock) -> Iterator[list[bytes]]:
+    """The physical lines of a block, some thousands at a time."""
+    stream, number = io.BytesIO(block.raw), block.first_line
+    while lines := [line for _ in range(_LINES_AT_ONCE) if (line := stream.readline(MAX_LINE_BYTES))]:
+        if max(map(len, lines)) == MAX_LINE_BYTES:
+            where = f"{block.stored}: a line after line {number - 1}"
+            raise RatingsError(f"{where} is longer than {MAX_LINE_BYTES:,} bytes")
+        yield lines
+        number += len(lines)
 
 
 def _is_readable(text: bytes, layout: Layout) -> bool:
-    if not text.strip(b"\r\n"):
-        return True
     try:
-        Table.of(_parse(io.BytesIO(text), layout, skip_header=False))
+        _parse(text, layout)
     except (pa.ArrowInvalid, pa.ArrowKeyError, ValueError):
         return False
     return True

@@ -1,15 +1,17 @@
 """Parquet files of ratings and of titles."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
 
+from training.data.checks import checked
 from training.data.sources import Stored
-from training.data.table import Table
 from training.errors import RatingsError
 
 _ROWS_AT_ONCE = 1 << 20
@@ -21,22 +23,41 @@ def column_names(stored: Stored) -> tuple[str, ...]:
         return tuple(file.schema_arrow.names)
 
 
-def read_parquet(stored: Stored, names: Mapping[str, str]) -> Table:
-    """The rows of a file; `names` maps user, item, rating and maybe timestamp to columns.
+@dataclass(frozen=True)
+class RowBlock:
+    """Some rows of a Parquet file: a `Block`."""
 
-    Raises RatingsError naming column and row of the first value that is not right.
-    """
+    stored: Stored
+    names: Mapping[str, str]
+    """user, item, rating and maybe timestamp → the name of the column."""
+    batch: Any
+    """The Arrow batch of these columns, as the file has them."""
+    first_row: int
+    """The number of its first row in the file, from 0."""
+    n_bytes: int
+
+    def digest(self) -> str:
+        """As `Block` says."""
+        digest = hashlib.sha256(repr((dict(self.names), str(self.batch.schema))).encode())
+        digest.update(self.batch.serialize())
+        return digest.hexdigest()
+
+    def parse(self) -> Any:
+        """As `Block` says."""
+        batch = _converted(self.stored, self.names, self.batch, self.first_row)
+        try:
+            return checked(pa.Table.from_batches([batch]))
+        except ValueError as error:
+            raise RatingsError(f"{self.stored}: can't be read: {error}") from error
+
+
+def row_blocks(stored: Stored, names: Mapping[str, str]) -> Iterator[RowBlock]:
+    """The rows of a file, in order; `names` maps user, item, rating and maybe timestamp to columns."""
     with _opened(stored) as file:
-        batches = [
-            _converted(stored, names, batch, number * _ROWS_AT_ONCE)
-            for number, batch in enumerate(file.iter_batches(_ROWS_AT_ONCE, columns=list(names.values())))
-        ]
-    if not any(map(len, batches)):
-        raise RatingsError(f"{stored}: has columns but no ratings; is it the right file?")
-    try:
-        return Table.of(pa.Table.from_batches(batches))
-    except ValueError as error:
-        raise RatingsError(f"{stored}: can't be read: {error}") from error
+        first_row, n_rows = 0, max(file.metadata.num_rows, 1)
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(names.values())):
+            yield RowBlock(stored, names, batch, first_row, (stored.n_bytes or 0) * len(batch) // n_rows)
+            first_row += len(batch)
 
 
 def read_texts(stored: Stored, names: list[str]) -> Iterator[list[str]]:
@@ -85,15 +106,18 @@ def _converted(stored: Stored, names: Mapping[str, str], batch: Any, first_row: 
 
 
 def _as_role(role: str, column: Any) -> Any:
-    """The column in the type that `Table.of` takes. Raises ArrowInvalid or ValueError where a value does not fit."""
+    """The column in a type that `checked` takes. Raises ArrowInvalid or ValueError where a value does not fit."""
     if role == "rating":
         return column.cast(pa.float32(), safe=False)
     if role == "timestamp":
         return _as_time(column) if _is_time(column.type) else column.cast(pa.float64())
     if pa.types.is_floating(column.type):
         raise ValueError("an id is text or a whole number")
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    return pa.DictionaryArray.from_arrays(coded.indices.cast(pa.int32()), coded.dictionary.cast(pa.string()))
+    if pa.types.is_dictionary(column.type):
+        # Its dictionary may hold texts that no row has.
+        column = column.dictionary_decode()
+    coded = column.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(coded.indices, coded.dictionary.cast(pa.string()))
 
 
 def _is_time(kind: Any) -> bool:

@@ -1,37 +1,46 @@
-"""One file of ratings → its rows, whatever its form."""
+"""One file of ratings → blocks of its rows, whatever its form."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-import pyarrow as pa
-
-from training.data.delimited import read_delimited
+from training.data.blocks import Block
+from training.data.delimited import text_blocks
 from training.data.forms import Columns, find_column, listed, ratings_form
-from training.data.parquet import column_names, read_parquet
+from training.data.parquet import column_names, row_blocks
 from training.data.sources import Stored
-from training.data.table import Table
 from training.errors import RatingsError
 
 # Nobody needs to be told what these hold.
 _PLAIN_NAMES = {"userId", "movieId", "user_id", "item_id", "rating", "timestamp"}
 
 
-def read_table(stored: Stored, columns: Columns) -> tuple[Table, str, str]:
-    """The rows, the name of the item's column, and a remark on which column was taken for what (or none: "").
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a file, not yet read."""
 
-    Raises RatingsError naming line, column and value of the first thing that is not right.
-    """
+    blocks: Iterator[Block]
+    """In order, to be used once."""
+    item_column: str
+    """What the file calls the item."""
+    is_timed: bool
+    """Whether there are timestamps."""
+    remark: str
+    """Which column was taken for what, where that is not plain."""
+
+
+def open_rows(stored: Stored, columns: Columns) -> Rows:
+    """The rows of a file. Raises RatingsError where it is no file of ratings or its columns are not found."""
     if stored.name.endswith(".parquet"):
         names, has_header = column_names(stored), True
         positions = _positions(stored, names, columns)
-        table = read_parquet(stored, {role: names[position] for role, position in positions.items()})
+        blocks: Iterator[Block] = row_blocks(stored, {role: names[position] for role, position in positions.items()})
     else:
         form = ratings_form(stored)
         names, has_header = form.names, form.has_header
         positions = _positions(stored, names, columns)
-        table = read_delimited(stored, form, positions)
-    # Arrow keeps what it has freed for its next reading, a quarter of a gigabyte at 20 million rows: there is none.
-    pa.default_memory_pool().release_unused()
-    return table, names[positions["item"]], _remark(stored, names, positions) if has_header else ""
+        blocks = text_blocks(stored, form, positions)
+    remark = _remark(stored, names, positions) if has_header else ""
+    return Rows(blocks, names[positions["item"]], "timestamp" in positions, remark)
 
 
 def _positions(stored: Stored, names: tuple[str, ...], columns: Columns) -> Mapping[str, int]:

@@ -45,12 +45,29 @@ class Stored:
         """What it shares with the files beside it."""
         return str(PurePosixPath(self.member).parent) if self.member else str(self.path.parent)
 
+    @property
+    def is_gzip(self) -> bool:
+        """Whether it is compressed by itself, not only by the archive that it may lie in."""
+        return (self.member or self.path.name).endswith(".gz")
+
+    @property
+    def n_bytes(self) -> int | None:
+        """How long its content is, decompressed; None where only reading on to its end would tell."""
+        if self.is_gzip:
+            return None
+        if not self.member:
+            return self.path.stat().st_size
+        with zipfile.ZipFile(self.path) as archive:
+            return archive.getinfo(self.member).file_size
+
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """Its content, decompressed. Reading raises RatingsError where the compressed data is damaged or absurd."""
         with _open_raw(self) as raw:
-            is_packed = (self.member or self.path.name).endswith(".gz")
-            plain = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if is_packed else raw
+            if not self.member and not self.is_gzip:
+                yield cast(BinaryIO, raw)
+                return
+            plain = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if self.is_gzip else raw
             yield io.BufferedReader(_Guarded(plain, self), 1 << 20)
 
 

@@ -1,98 +1,101 @@
-"""Columns of ratings as they come out of a file: codes into texts, values, times; not yet sorted, not yet unique."""
+"""A table of ratings: one row for each (user, item) pair, with titles and tags of the items."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-Number = TypeVar("Number", np.int32, np.int64)
-
-MAX_ID_LENGTH = 1000
-"""In characters."""
-
-# 1900 to 2200: epoch seconds outside it are milliseconds, or nonsense.
-MIN_EPOCH_S, MAX_EPOCH_S = -2_208_988_800, 7_258_118_400
+from training.columns import Ids, Ragged, Strings, read_only
+from training.data.by_user import count_rows, pair_keys, stretches
 
 
 @dataclass(frozen=True)
-class Coded:
-    """n ids: `codes` (n,) int32 into distinct `texts`, in no order."""
+class Ratings:
+    """n ratings in the order of their file, no (user, item) pair twice.
 
-    codes: NDArray[np.int32]
-    texts: list[str]
+    All arrays are read-only; they may be mapped files.
+    """
 
-
-@dataclass(frozen=True)
-class Table:
-    """n rows as a file holds them."""
-
-    users: Coded
-    items: Coded
+    user_rows: NDArray[np.int32]
+    """(n,) rows into `user_ids`."""
+    item_rows: NDArray[np.int32]
+    """(n,) rows into `item_ids`."""
     values: NDArray[np.float32]
-    """(n,)"""
+    """(n,) the ratings themselves, finite."""
     timestamps: NDArray[np.int64] | None
-    """(n,) epoch seconds."""
+    """(n,) epoch seconds, or None where the data has none."""
+    user_ids: Ids
+    """Of each user row: only users that rated."""
+    item_ids: Ids
+    """Of each item row: only items that were rated."""
+    item_titles: Strings
+    """Of each item row; empty where unknown."""
+    item_tags: Ragged
+    """For each item row the rows of its tags in `tag_names`, in the data's order."""
+    tag_names: Strings
+    """Such as genres, sorted."""
+    n_repeated: int = 0
+    """How many rows were dropped since a later one rates the same item for the same user."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of how the data was read, a sentence each."""
 
-    @classmethod
-    def of(cls, table: Any) -> "Table":
-        """From an Arrow table: dictionary columns user and item, rating, maybe timestamp (seconds, or Arrow's us).
+    def __post_init__(self) -> None:
+        for array in (self.user_rows, self.item_rows, self.values, self.timestamps):
+            if array is not None:
+                read_only(array)
 
-        Raises ValueError where a value is one that no rating has: the caller knows the file and finds the place.
-        """
-        if table.num_rows == 0:
-            raise ValueError("there are no rows")
-        table = table.unify_dictionaries()
-        values = table.column("rating").to_numpy()
-        if any(column.null_count for column in table.columns) or not np.isfinite(values).all():
-            raise ValueError("a value is missing or not finite")
-        return cls(
-            users=_coded(table.column("user")),
-            items=_coded(table.column("item")),
-            values=values,
-            timestamps=_epoch_seconds(table.column("timestamp")) if "timestamp" in table.column_names else None,
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def n_users(self) -> int:
+        """How many users there are."""
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        """How many items there are."""
+        return len(self.item_ids)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of ids, rows and values; the same data has the same in every form."""
+        content = {
+            **self.user_ids.to_arrays("user_ids"),
+            **self.item_ids.to_arrays("item_ids"),
+            "user_rows": self.user_rows,
+            "item_rows": self.item_rows,
+            "values": self.values,
+        }
+        digest = hashlib.sha256()
+        for name, array in content.items():
+            digest.update(f"{name} {array.dtype.str} {len(array)}\n".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def subset(self, chosen: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> "Ratings":
+        """The ratings at `chosen`, a mask (n,) or positions (m,); ids, rows, titles and tags stay as they are."""
+        return replace(
+            self,
+            user_rows=self.user_rows[chosen],
+            item_rows=self.item_rows[chosen],
+            values=self.values[chosen],
+            timestamps=None if self.timestamps is None else self.timestamps[chosen],
         )
 
-
-def id_fault(text: str) -> str | None:
-    """What is wrong with the id `text`; None where nothing is."""
-    if not text:
-        return "is empty"
-    if len(text) > MAX_ID_LENGTH:
-        return f"has more than {MAX_ID_LENGTH:,} characters"
-    # A line break in an id is a quote that was never closed.
-    return None if text.isprintable() else "holds a character that can't be printed"
-
-
-def _coded(column: Any) -> Coded:
-    texts = column.chunk(0).dictionary.to_pylist()
-    if any(id_fault(text) for text in texts):
-        raise ValueError("an id is empty, too long or can't be printed")
-    return Coded(_filled(column, np.int32, lambda chunk: chunk.indices.to_numpy()), texts)
-
-
-def _epoch_seconds(column: Any) -> NDArray[np.int64]:
-    return _filled(column, np.int64, _chunk_seconds)
-
-
-def _chunk_seconds(chunk: Any) -> NDArray[np.int64]:
-    if pa.types.is_timestamp(chunk.type):
-        seconds = chunk.cast(pa.int64()).to_numpy() // 1_000_000
-    else:
-        seconds = np.floor(chunk.to_numpy())
-    # Written so that NaN fails it too.
-    if not ((seconds >= MIN_EPOCH_S) & (seconds <= MAX_EPOCH_S)).all():
-        raise ValueError("a timestamp is not between 1900 and 2200")
-    return np.asarray(seconds, np.int64)
-
-
-def _filled(column: Any, dtype: type[Number], convert: Callable[[Any], NDArray[Any]]) -> NDArray[Number]:
-    """One array from all chunks of a column, converted one by one: no second copy of the whole exists."""
-    filled = np.empty(len(column), dtype)
-    start = 0
-    for chunk in column.chunks:
-        filled[start : start + len(chunk)] = convert(chunk)
-        start += len(chunk)
-    return filled
+    def seen(self) -> Ragged:
+        """For each user row the distinct item rows that the user has rated, ascending."""
+        offsets = np.zeros(self.n_users + 1, np.int64)
+        np.cumsum(count_rows(self.user_rows, self.n_users), out=offsets[1:])
+        rows = np.empty(len(self), np.int32)
+        start = 0
+        for positions in stretches(self.user_rows, self.n_users):
+            keys = pair_keys(self.user_rows[positions], self.item_rows[positions], self.n_items)
+            keys.sort()
+            keys %= self.n_items
+            rows[start : start + len(keys)] = keys
+            start += len(keys)
+        return Ragged(offsets, rows)

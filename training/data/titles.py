@@ -19,7 +19,7 @@ from training.data.forms import (
     titles_form,
 )
 from training.data.parquet import column_names, read_texts
-from training.data.sources import Stored
+from training.data.sources import Stored, locate_titles
 from training.errors import RatingsError
 
 # What MovieLens writes where it knows no genre.
@@ -59,6 +59,19 @@ class _Places:
     title: int | None
     tags: int | None
     flags: range
+
+
+def titles_beside(beside: Sequence[Stored], columns: Columns, item_column: str, rated: Sequence[str]) -> Titles:
+    """The titles of the `rated` items from the file that `columns` names, or from the one `beside` their ratings.
+
+    None, and a remark, where there are several beside. Raises what `read_titles` raises.
+    """
+    if columns.items is not None:
+        return read_titles(locate_titles(columns.items), columns, item_column, set(rated))
+    if len(beside) > 1:
+        names = ", ".join(stored.name for stored in beside)
+        return Titles(remark=f"no titles are read: there are {names}; choose one with --items")
+    return read_titles(beside[0], columns, item_column, set(rated)) if beside else Titles()
 
 
 def read_titles(stored: Stored, columns: Columns, item_column: str, rated: set[str]) -> Titles:
