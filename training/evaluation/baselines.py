@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.by_user import count_rows, pieces
 from training.data.ratings import Ratings
 from training.embeddings import Baseline, Floats
 from training.evaluation.predictors import Rows
@@ -19,18 +20,33 @@ def fit_biases(ratings: Ratings) -> Baseline:
     Solved by alternation: each side in turn is the damped mean of what the other leaves unexplained,
     b_i = Σ_u (r − global_bias − b_u) / (n_i + damping). After Koren, "Factor in the neighbors", 2010, section 2.1.
     """
+    users = _Side(ratings.user_rows, count_rows(ratings.user_rows, ratings.n_users))
+    items = _Side(ratings.item_rows, count_rows(ratings.item_rows, ratings.n_items))
     global_bias = float(ratings.values.mean(dtype=np.float64))
     user_biases, item_biases = np.zeros(ratings.n_users), np.zeros(ratings.n_items)
-    centred = ratings.values - np.float32(global_bias)
     for _ in range(_SWEEPS):
-        item_biases = _damped_means(centred - user_biases[ratings.user_rows], ratings.item_rows, ratings.n_items)
-        user_biases = _damped_means(centred - item_biases[ratings.item_rows], ratings.user_rows, ratings.n_users)
+        item_biases = _damped_means(ratings.values, items, users, global_bias + user_biases)
+        user_biases = _damped_means(ratings.values, users, items, global_bias + item_biases)
     return Baseline(user_biases.astype(np.float32), item_biases.astype(np.float32), global_bias)
 
 
-def _damped_means(values: NDArray[np.float64], rows: NDArray[np.int32], n_rows: int) -> NDArray[np.float64]:
-    """For each row the sum of its `values`, divided by their number plus the damping: float64 (n_rows,)."""
-    return np.bincount(rows, values, n_rows) / (np.bincount(rows, minlength=n_rows) + _DAMPING)
+@dataclass(frozen=True)
+class _Side:
+    """The users or the items of some ratings."""
+
+    rows: NDArray[np.int32]
+    """(n,) of each rating."""
+    counts: NDArray[np.int64]
+    """(n_rows,) how many ratings each row has."""
+
+
+def _damped_means(values: Floats, side: _Side, other: _Side, explained: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each row of `side` the damped mean of what the rows of `other` leave unexplained: float64 (n_rows,)."""
+    sums = np.zeros(len(side.counts))
+    for piece in pieces(len(values)):
+        rest = values[piece] - explained[other.rows[piece]]
+        sums += np.bincount(side.rows[piece], rest, len(sums))
+    return np.asarray(sums / (side.counts + _DAMPING))
 
 
 @dataclass(frozen=True)
