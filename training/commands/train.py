@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from pydantic import Field
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
 
@@ -12,11 +10,9 @@ from matinee.command import Result
 from matinee.errors import UsageError
 from matinee.settings import progress_console
 from training.artefact import check_place
-from training.commands.reading import RatingsCommand
-from training.data.ratings import Ratings, write_ratings
-from training.data.split import random_split
+from training.commands.holding_out import HoldingOut
+from training.data.ratings import Ratings
 from training.embeddings import Embeddings, write_embeddings
-from training.errors import PlaceTakenError
 from training.evaluation.evaluate import HeldOut
 from training.fitting.config import FitConfig
 from training.fitting.export import catalogue_of, described
@@ -26,7 +22,7 @@ if TYPE_CHECKING:
     from training.fitting.fit import Fit
 
 
-class Train(RatingsCommand, FitConfig):  # type: ignore[misc]  # settings' model_config is a wider TypedDict
+class Train(HoldingOut, FitConfig):  # type: ignore[misc]  # settings' model_config is a wider TypedDict
     """Learn embeddings and biases from ratings.
 
     rating(u, i) = global_bias + b_u + b_i + p_u · q_i, fitted by Adam to the squared error of the ratings, with L2 on
@@ -47,15 +43,6 @@ class Train(RatingsCommand, FitConfig):  # type: ignore[misc]  # settings' model
     out: CliPositionalArg[Path]
     """Folder to write the embeddings to."""
 
-    test: Path | None = None
-    """Ratings to measure the finished model on; nothing is fitted to them or chosen by them."""
-
-    test_fraction: float | None = Field(default=None, gt=0, lt=1)
-    """Hold this part of the ratings out, at random by --seed, and measure the finished model on it."""
-
-    test_out: Path | None = None
-    """CSV file to write the ratings to that --test-fraction holds out."""
-
     save_model: Path | None = None
     """Folder to write the Keras weights and the model's configuration to."""
 
@@ -66,11 +53,7 @@ class Train(RatingsCommand, FitConfig):  # type: ignore[misc]  # settings' model
         """Read, fit, measure, write; the description that the manifest carries, and the counts."""
         self._check_flags()
         console = progress_console()
-        ratings = self.read(self.ratings)
-        test = self.read(self.test, least=1) if self.test else None
-        if self.test_fraction is not None:
-            kept, rest = random_split(len(ratings), self.test_fraction, self.seed)
-            ratings, test = ratings.subset(kept), ratings.subset(np.sort(rest))
+        ratings, test = self.read_divided(self.ratings, self.seed)
         _say_counts(ratings, test, console)
         # What can't be measured is said now, not after the fit.
         catalogue = catalogue_of(ratings)
@@ -103,17 +86,12 @@ class Train(RatingsCommand, FitConfig):  # type: ignore[misc]  # settings' model
 
     def _check_flags(self) -> None:
         """Refuse before hours of work what would fail after them."""
-        if self.test is not None and self.test_fraction is not None:
-            raise UsageError("--test and --test-fraction do not go together: both say which ratings are held out")
-        if self.test_out is not None and self.test_fraction is None:
-            raise UsageError("--test-out needs --test-fraction, which says how many ratings are held out")
+        self.check_holding_out(overwrite=self.overwrite)
         if self.save_model is not None and self.save_model.absolute() == self.out.absolute():
             raise UsageError("--save-model and OUT are the same folder; each needs its own")
         for folder in (self.out, self.save_model):
             if folder is not None:
                 check_place(folder, overwrite=self.overwrite)
-        if self.test_out is not None:
-            _check_file(self.test_out, self.overwrite)
 
     def _fit(self, ratings: Ratings, console: Console) -> "Fit":
         with console.status("starting TensorFlow"), muted():
@@ -125,21 +103,13 @@ class Train(RatingsCommand, FitConfig):  # type: ignore[misc]  # settings' model
 
     def _write(self, embeddings: Embeddings, test: Ratings | None, fit: "Fit") -> None:
         """The embeddings come last: where they are, all is."""
-        if self.test_out is not None and test is not None:
-            self.test_out.parent.mkdir(parents=True, exist_ok=True)
-            write_ratings(test, self.test_out)
+        if test is not None:
+            self.write_test(test)
         if self.save_model is not None:
             from training.fitting.model import save_model
 
             save_model(fit.model, self.save_model, overwrite=self.overwrite)
         write_embeddings(embeddings, self.out, overwrite=self.overwrite)
-
-
-def _check_file(file: Path, overwrite: bool) -> None:
-    if file.is_dir():
-        raise UsageError(f"--test-out is {file}, a folder; it must be a file")
-    if file.exists() and not overwrite:
-        raise PlaceTakenError(file)
 
 
 def _say_counts(ratings: Ratings, test: Ratings | None, console: Console) -> None:
