@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from training.data.forms import GENRES_100K
+from training.data.parts import unwatched
+from training.data.preparing import prepare
 from training.data.ratings import Columns, Ratings, read_ratings, write_ratings
 
 Row = tuple[str, str, float, int]
@@ -178,6 +180,23 @@ def test_every_form_gives_the_same_rows_titles_and_fingerprint(write: Writer, tm
     }
     (tmp_path / "plain").mkdir()
     assert ratings.fingerprint == read_ratings(as_csv(tmp_path / "plain", ROWS)).fingerprint
+
+
+@pytest.mark.parametrize("write", FORMS)
+def test_every_form_can_be_prepared(write: Writer, tmp_path: Path) -> None:
+    source = write(tmp_path, ROWS)
+    prepare(source, tmp_path / "prepared", Columns(), unwatched)
+    ratings = read_ratings(tmp_path / "prepared")
+    assert rows_of(ratings) == ROWS
+    assert titles_of(ratings) == titles_of(read_ratings(source))
+
+
+def test_categories_that_no_row_has_are_no_users(tmp_path: Path) -> None:
+    users = pa.DictionaryArray.from_arrays(pa.array([2, 1], pa.int8()), ["nobody", "b", "a"])
+    table = pa.table({"user": users, "item": ["x", "y"], "rating": [1.0, 2.0]})
+    pa.parquet.write_table(table, tmp_path / "ratings.parquet")
+    assert rows_of_untimed(read_ratings(tmp_path)) == [("a", "x", 1.0), ("b", "y", 2.0)]
+    assert read_ratings(tmp_path).n_users == 2
 
 
 ids = st.text(
