@@ -23,10 +23,12 @@ from benchmarks.item_item import ItemItem, load
 from training.columns import Ids, Ragged
 from training.data.ratings import read_ratings
 from training.embeddings import Embeddings, open_embeddings
-from training.evaluation.metrics import Ranks, rank, rmse
+from training.evaluation.metrics import rank, rmse
 from training.evaluation.predictors import Model, Predictor
+from training.evaluation.ranks import Ranks
 
 RELEVANT = 4.0
+_DEPTH = 20
 _SAMPLE_USERS, _SEED = 5_000, 42
 
 Rows = NDArray[np.integer[Any]]
@@ -43,12 +45,12 @@ def item_lists(user_rows: Rows, item_rows: Rows, n_users: int) -> Ragged:
 def ranks(predictor: Predictor, seen: Ragged, relevant: Ragged, most: int | None = None) -> Ranks:
     """Where the `relevant` items of each user who has any stand among what the user has not `seen`.
 
-    The first `most` such users, or all.
+    The first `most` such users, or all; for metrics at k up to 20.
     """
     counts = np.diff(relevant.offsets)
     users = np.flatnonzero(counts)[:most]
     offsets = np.concatenate([[0], np.cumsum(counts[users])])
-    return rank(predictor, users, Ragged(offsets, relevant.rows[: offsets[-1]]), seen)
+    return rank(predictor, users, Ragged(offsets, relevant.rows[: offsets[-1]]), seen, depth=_DEPTH)
 
 
 @dataclass(frozen=True)

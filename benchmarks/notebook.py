@@ -144,7 +144,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         else {"epochs": options.epochs, "validation_data": batches(test, shuffled=False), "callbacks": [watch, stop]}
     )
     began = time.perf_counter()
-    model.fit(batches(train, shuffled=True), verbose=0, **validated)
+    # The pipeline shuffles; Keras would only warn that it does not.
+    model.fit(batches(train, shuffled=True), shuffle=False, verbose=0, **validated)
     fit_s = time.perf_counter() - began
     if options.out is not None:
         save(model, user_ids, item_ids, options.out)

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+# TensorFlow's own log says nothing that matters here.
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def measured(module: str, *arguments: str | Path, environment: Mapping[str, str] = QUIET) -> dict[str, Any]:
+def measured(module: str, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Run `python -m MODULE ARGUMENTS` to its end: `seconds` in all, `peak_mib` resident, and its `document`.
 
     Linux counts the memory of the starting process as the child's until the child's own program is loaded: whoever
@@ -20,7 +21,8 @@ def measured(module: str, *arguments: str | Path, environment: Mapping[str, str]
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    variables = {**os.environ, **_QUIET, **(environment or {})}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables)
     assert process.stdout is not None
     with process.stdout:
         document = process.stdout.read()

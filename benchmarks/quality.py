@@ -21,9 +21,10 @@ from rich.table import Table
 from benchmarks.contestants import RANKING, RATING, Contestant, contestants
 from benchmarks.data import NAMES, Data, prepared
 from benchmarks.machine import machine
-from benchmarks.process import QUIET, measured
+from benchmarks.process import measured
 
 _ROOT = Path(__file__).parent.parent
+_MODULES = ("anchors", "data", "ease", "item_item", "judge", "notebook")
 _BEST = {RATING: ("rmse", min), RANKING: ("ndcg@10", max)}
 _COLUMNS = {
     RATING: ("rmse",),
@@ -46,7 +47,7 @@ def cell(contestant: Contestant, objective: str, data: Data, *, afresh: bool, co
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     fitted = folder / "fitted"
-    run = measured(contestant.module, *contestant.command(data, fitted), environment=QUIET | contestant.environment)
+    run = measured(contestant.module, *contestant.command(data, fitted), environment=contestant.environment)
     judged = measured("benchmarks.judge", data.folder, fitted, objective)
     shutil.rmtree(fitted)
     result = {
@@ -67,7 +68,8 @@ def cell(contestant: Contestant, objective: str, data: Data, *, afresh: bool, co
 
 def _digest(contestant: Contestant) -> str:
     """Changes with whatever may change the contestant's figures."""
-    sources = [*_ROOT.glob("benchmarks/*.py"), *_ROOT.glob("training/evaluation/*.py"), *_ROOT.glob("*.lock")]
+    sources = [_ROOT / f"benchmarks/{name}.py" for name in _MODULES]
+    sources += [*_ROOT.glob("training/evaluation/*.py"), *_ROOT.glob("*.lock")]
     if contestant.module == "matinee":
         sources += _ROOT.glob("training/**/*.py")
     digest = hashlib.sha256(repr(contestant).encode())
