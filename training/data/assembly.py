@@ -41,8 +41,8 @@ def assembled(
     user_rows = store("user_rows", np.int32, n, user_pieces)
     item_ids, item_pieces = _numbered(parts, "item")
     item_rows = store("item_rows", np.int32, n, item_pieces)
-    values = store("values", np.float32, n, (part.take("rating").to_numpy() for part in parts))
-    times = (part.take("timestamp").to_numpy() for part in parts)
+    values = store("values", np.float32, n, (part.take("rating") for part in parts))
+    times = (part.take("timestamp") for part in parts)
     timestamps = store("timestamps", np.int64, n, times) if is_timed else None
     dropped = superseded(user_rows, item_rows, timestamps, len(user_ids), len(item_ids))
     listed = [item_ids[row] for row in range(len(item_ids))]
@@ -65,23 +65,15 @@ def assembled(
 
 def _numbered(parts: list[Part], role: str) -> tuple[Ids, Iterator[Column]]:
     """The sorted ids of all parts, and for each part the rows of its users or items: int32."""
-    columns = [part.take(role) for part in parts]
     # Each part's texts, numbered from 0; unified, the numbers are places in one dictionary of all parts.
-    unified = pa.chunked_array(
-        [
-            pa.DictionaryArray.from_arrays(np.arange(len(column.dictionary), dtype=np.int32), column.dictionary)
-            for column in columns
-        ]
-    ).unify_dictionaries()
+    unified = pa.chunked_array([_numbered_from_0(part.texts(role)) for part in parts]).unify_dictionaries()
     ids, rows = Ids.of(unified.chunk(0).dictionary.to_pylist())
     rows_of = [rows.astype(np.int32)[chunk.indices.to_numpy()] for chunk in unified.chunks]
-    return ids, _looked_up(columns, rows_of)
+    return ids, (rows[part.take(role)] for part, rows in zip(parts, rows_of, strict=True))
 
 
-def _looked_up(columns: list[Any], rows_of: list[NDArray[np.int32]]) -> Iterator[Column]:
-    for rows in rows_of:
-        # Dropped as soon as it is used: two columns of everything are never held at once.
-        yield rows[columns.pop(0).indices.to_numpy()]
+def _numbered_from_0(texts: Any) -> Any:
+    return pa.DictionaryArray.from_arrays(np.arange(len(texts), dtype=np.int32), texts)
 
 
 def _without(dropped: NDArray[np.int64], column: Column, name: str, store: Store) -> Column:

@@ -1,12 +1,15 @@
 """Parsed blocks of a file of ratings, in memory or kept on disk so that an interrupted reading can go on."""
 
+import mmap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
+from numpy.typing import NDArray
 
 from training.artefact import sync
 from training.data.blocks import Block, in_parallel
@@ -20,14 +23,17 @@ def unwatched(n_bytes: int) -> None:
 
 
 class Part(Protocol):
-    """Some rows that follow each other."""
+    """Some rows that follow each other, as `checks.checked` leaves them."""
 
     @property
     def n_rows(self) -> int:
         """How many."""
 
-    def take(self, role: str) -> Any:
-        """The Arrow array of user, item, rating or timestamp, to be taken once: then the part has it no more."""
+    def texts(self, role: str) -> Any:
+        """The distinct ids of users or of items: an Arrow array."""
+
+    def take(self, role: str) -> NDArray[Any]:
+        """(n_rows,) ratings or timestamps, or the places of users or items in `texts`; may be taken but once."""
 
 
 class HeldPart:
@@ -35,13 +41,16 @@ class HeldPart:
 
     def __init__(self, table: Any) -> None:
         self.n_rows: int = table.num_rows
-        self._table = table
+        self._texts = {role: table.column(role).chunk(0).dictionary for role in ("user", "item")}
+        self._columns = {role: _copied(_numbers(table, role)) for role in table.column_names}
 
-    def take(self, role: str) -> Any:
+    def texts(self, role: str) -> Any:
         """As `Part` says."""
-        column = self._table.column(role).chunk(0)
-        self._table = self._table.drop_columns([role])
-        return column
+        return self._texts[role]
+
+    def take(self, role: str) -> NDArray[Any]:
+        """As `Part` says."""
+        return self._columns.pop(role)
 
 
 class KeptPart:
@@ -52,10 +61,28 @@ class KeptPart:
         with _opened(path) as table:
             self.n_rows: int = table.num_rows
 
-    def take(self, role: str) -> Any:
+    def texts(self, role: str) -> Any:
         """As `Part` says."""
         with _opened(self._path) as table:
-            return table.column(role).chunk(0)
+            return table.column(role).chunk(0).dictionary
+
+    def take(self, role: str) -> NDArray[Any]:
+        """As `Part` says."""
+        with _opened(self._path) as table:
+            return _numbers(table, role)
+
+
+def _numbers(table: Any, role: str) -> NDArray[Any]:
+    column = table.column(role).chunk(0)
+    numbers: NDArray[Any] = (column.indices if role in ("user", "item") else column).to_numpy()
+    return numbers
+
+
+def _copied(column: NDArray[Any]) -> NDArray[Any]:
+    """A copy whose memory goes back to the system as soon as nobody has it: allocators would keep most of it."""
+    copy = np.frombuffer(mmap.mmap(-1, column.nbytes), column.dtype)
+    copy[:] = column
+    return copy
 
 
 def hold(blocks: Iterator[Block], watch: Watch) -> list[Part]:
