@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from matinee.command import DONE, FAILED, INTERRUPTED
+from matinee.command import DONE, FAILED, INTERRUPTED, WRONG_USAGE
 from training.__main__ import main
 from training.artefact import MANIFEST, _canonical, _content_hash
 from training.data.parts import unwatched
@@ -93,8 +93,6 @@ def test_what_is_in_the_way_is_kept_unless_told_otherwise(tmp_path: Path) -> Non
     out = prepared(source, tmp_path / "out")
     with pytest.raises(PlaceTakenError):
         prepare(source, out, DETECTED, unwatched)
-    with pytest.raises(RatingsError, match="is prepared already"):
-        prepare(out, tmp_path / "again", DETECTED, unwatched)
     (source / "ratings.csv").write_text("userId,movieId,rating\n1,2,3\n2,3,4\n")
     prepare(source, out, DETECTED, unwatched, overwrite=True)
     assert len(read_ratings(out)) == 2
@@ -283,3 +281,5 @@ def test_commands_take_the_prepared_folder_for_its_source(tmp_path: Path, capsys
         assert main(["ratings", str(place), "--json"]) == DONE
         told.append(json.loads(capsys.readouterr().out))
     assert told[0] == told[1]
+    assert main(["prepare", str(tmp_path / "out"), str(tmp_path / "again")]) == WRONG_USAGE
+    assert "is prepared already: every command takes it as it is" in capsys.readouterr().err

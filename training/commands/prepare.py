@@ -7,8 +7,10 @@ from pydantic_settings import CliPositionalArg
 from rich.console import Console
 
 from matinee.command import Result
+from matinee.errors import UsageError
 from matinee.settings import progress_console
 from training.commands.reading import ColumnsCommand, reading_progress
+from training.data.prepared import is_prepared
 from training.data.preparing import prepare, workplace
 
 
@@ -38,6 +40,8 @@ class Prepare(ColumnsCommand):
 
     def run(self) -> Result:
         """Parse, join, write; the counts."""
+        if is_prepared(self.ratings):
+            raise UsageError(f"{self.ratings} is prepared already: every command takes it as it is")
         began = time.monotonic()
         console = progress_console()
         try:

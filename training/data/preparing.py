@@ -16,7 +16,7 @@ from training.artefact import Manifest, check_place, place
 from training.data.forms import Columns
 from training.data.parsing import parse
 from training.data.parts import Watch, keep
-from training.data.prepared import OnDisk, is_prepared, seal_prepared
+from training.data.prepared import OnDisk, seal_prepared
 from training.errors import RatingsError
 
 
@@ -44,8 +44,6 @@ def prepare(source: Path, out: Path, columns: Columns, watch: Watch, *, overwrit
     PlaceTakenError where `out` is in the way.
     """
     check_place(out, overwrite=overwrite)
-    if is_prepared(source):
-        raise RatingsError(f"{source}: is prepared already; copy the folder instead")
     out.parent.mkdir(parents=True, exist_ok=True)
     work = workplace(out)
     parts, result = work / "parts", work / "result"

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.by_user import count_rows
 from training.data.ratings import Ratings
 from training.errors import RatingsError
 
@@ -22,8 +23,8 @@ def summarise(ratings: Ratings) -> dict[str, Any]:
         "n_repeated": ratings.n_repeated,
         "fingerprint": ratings.fingerprint,
         "rating": describe(ratings.values),
-        "ratings_per_user": describe(np.bincount(ratings.user_rows, minlength=ratings.n_users)),
-        "ratings_per_item": describe(np.bincount(ratings.item_rows, minlength=ratings.n_items)),
+        "ratings_per_user": describe(count_rows(ratings.user_rows, ratings.n_users)),
+        "ratings_per_item": describe(count_rows(ratings.item_rows, ratings.n_items)),
     }
 
 
