@@ -120,6 +120,18 @@ class Ragged:
     def __getitem__(self, index: int) -> NDArray[np.int32]:
         return self.rows[self.offsets[index] : self.offsets[index + 1]]
 
+    def owners(self) -> NDArray[np.int64]:
+        """Of each of `rows` the list that it is in: int64 (total,)."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    def take(self, chosen: NDArray[np.integer[Any]]) -> "Ragged":
+        """The lists at `chosen` (m,), in that order."""
+        starts = self.offsets[chosen]
+        offsets = np.zeros(len(chosen) + 1, np.int64)
+        np.cumsum(self.offsets[np.asarray(chosen, np.int64) + 1] - starts, out=offsets[1:])
+        positions = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], np.diff(offsets))
+        return Ragged(offsets, self.rows[positions])
+
 
 @dataclass(frozen=True)
 class Ids:

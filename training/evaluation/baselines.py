@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from training.data.by_user import count_rows, pieces
 from training.data.ratings import Ratings
 from training.embeddings import Baseline, Floats
-from training.evaluation.predictors import Rows
+from training.evaluation.predictors import Rows, SameForAll
 
 _SWEEPS = 10
 _DAMPING = 10.0
@@ -50,7 +50,7 @@ def _damped_means(values: Floats, side: _Side, other: _Side, explained: NDArray[
 
 
 @dataclass(frozen=True)
-class BiasOnly:
+class BiasOnly(SameForAll):
     """Ranks by item bias, the same for everybody, and predicts the sum of the biases."""
 
     baseline: Baseline
@@ -60,13 +60,14 @@ class BiasOnly:
         baseline = self.baseline
         return baseline.user_biases[user_rows] + baseline.item_biases[item_rows] + np.float32(baseline.global_bias)
 
-    def scores(self, user_rows: Rows) -> Floats:
+    @property
+    def item_scores(self) -> Floats:
         """b_i."""
-        return np.broadcast_to(self.baseline.item_biases, (len(user_rows), len(self.baseline.item_biases)))
+        return self.baseline.item_biases
 
 
 @dataclass(frozen=True)
-class MostPopular:
+class MostPopular(SameForAll):
     """Ranks by how many users have rated an item, the same for everybody, and predicts the mean rating."""
 
     n_ratings: Floats
@@ -78,6 +79,7 @@ class MostPopular:
         """The mean rating."""
         return np.full(len(user_rows), self.global_bias, np.float32)
 
-    def scores(self, user_rows: Rows) -> Floats:
+    @property
+    def item_scores(self) -> Floats:
         """How many users have rated each item."""
-        return np.broadcast_to(self.n_ratings, (len(user_rows), len(self.n_ratings)))
+        return self.n_ratings
