@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 # TensorFlow's own log says nothing that matters here.
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
@@ -37,3 +39,9 @@ def measured(module: str, *arguments: str | Path, environment: Mapping[str, str]
 def matinee(*arguments: str | Path) -> dict[str, Any]:
     """The same of `matinee ARGUMENTS --json`."""
     return measured("matinee", *arguments, "--json")
+
+
+def wide_console() -> Console:
+    """For people, on standard error; wide enough for a table where that goes to a file."""
+    console = Console(stderr=True)
+    return console if console.is_terminal else Console(stderr=True, width=160)

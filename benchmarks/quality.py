@@ -21,7 +21,7 @@ from rich.table import Table
 from benchmarks.contestants import RANKING, RATING, Contestant, contestants
 from benchmarks.data import NAMES, Data, prepared
 from benchmarks.machine import machine
-from benchmarks.process import measured
+from benchmarks.process import measured, wide_console
 
 _ROOT = Path(__file__).parent.parent
 _MODULES = ("anchors", "data", "ease", "item_item", "judge", "notebook")
@@ -107,7 +107,7 @@ def main() -> None:
     )
     parser.add_argument("--afresh", action="store_true", help="measure again what is kept")
     options = parser.parse_args()
-    console, where = Console(stderr=True), machine()
+    console, where = wide_console(), machine()
     found = [data for name in options.data if (data := prepared(name, console))]
     document: dict[str, Any] = {"benchmark": "quality", "machine": where}
     for objective in (RATING, RANKING):

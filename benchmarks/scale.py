@@ -8,9 +8,6 @@ process: from its start to the first health check that says SERVING, and its res
 
 import argparse
 import json
-import os
-import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,31 +18,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.machine import machine
+from benchmarks.process import matinee
 from matinee import Client
-
-MIB = 1 << 20
-
-
-def measured(*arguments: str | Path) -> dict[str, Any]:
-    """Run `matinee ARGUMENTS --json` to its end: its seconds, its own peak resident MiB and its document."""
-    command = [sys.executable, "-m", "matinee", *map(str, arguments), "--json"]
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    document = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise SystemExit(f"failed: {' '.join(command)}")
-    return {
-        "seconds": round(time.perf_counter() - started, 2),
-        "peak_mib": _peak_mib(usage),
-        "document": json.loads(document),
-    }
-
-
-def _peak_mib(usage: resource.struct_rusage) -> int:
-    return usage.ru_maxrss // 1024
 
 
 def serving(store: Path, user_ids: list[str]) -> dict[str, Any]:
@@ -87,10 +62,10 @@ def chain(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Every step once, in `folder`."""
     data, embeddings, store = folder / "ratings", folder / "embeddings", folder / "store"
     shape = ["--n-users", options.n_users, "--n-items", options.n_items, "--n-ratings", options.n_ratings]
-    steps = {"sample": measured("sample", data, *map(str, shape), "--seed", "1", "--overwrite")}
-    steps["load"] = measured("ratings", data)
-    steps["train"] = measured("train", data, embeddings, "--epochs", str(options.epochs), "--overwrite")
-    steps["index"] = measured("index", embeddings, store)
+    steps = {"sample": matinee("sample", data, *map(str, shape), "--seed", "1", "--overwrite")}
+    steps["load"] = matinee("ratings", data)
+    steps["train"] = matinee("train", data, embeddings, "--epochs", str(options.epochs), "--overwrite")
+    steps["index"] = matinee("index", embeddings, store)
     steps["serve"] = serving(store, [str(1 + user * 97 % options.n_users) for user in range(1000)])
     for step in steps.values():
         step.pop("document", None)
@@ -106,6 +81,7 @@ def main() -> None:
     parser.add_argument("--n-ratings", type=int, default=20_000_263)
     parser.add_argument("--epochs", type=int, default=1)
     options = parser.parse_args()
+    where = machine()
     with tempfile.TemporaryDirectory(prefix="matinee-scale-") as temporary:
         steps = chain(options.folder or Path(temporary), options)
     table = Table("step", "seconds", "peak MiB", "more", title="the whole chain, a process a step")
@@ -114,8 +90,7 @@ def main() -> None:
         table.add_row(name, str(step.get("seconds", "")), str(step.get("peak_mib", "")), more)
     Console(stderr=True).print(table)
     shape = {name: getattr(options, name) for name in ("n_users", "n_items", "n_ratings", "epochs")}
-    machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-    print(json.dumps({"benchmark": "scale", **shape, "seed": 1, "machine": machine, "steps": steps}))
+    print(json.dumps({"benchmark": "scale", **shape, "seed": 1, "machine": where, "steps": steps}))
 
 
 if __name__ == "__main__":

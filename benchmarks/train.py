@@ -28,7 +28,7 @@ from rich.table import Table
 
 from benchmarks.data import NAMES, NEW_FRACTION, Data, prepared
 from benchmarks.machine import machine
-from benchmarks.process import matinee, measured
+from benchmarks.process import matinee, measured, wide_console
 
 DIM, SEED = "64", "42"
 _WHOLE_BELOW = 2_000_000
@@ -147,7 +147,7 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=400, help="where the notebook runs for its speed alone")
     options = parser.parse_args()
-    console, where = Console(stderr=True), machine()
+    console, where = wide_console(), machine()
     found = [data for name in options.data if (data := prepared(name, console))]
     results = [measure(data, options, console) for data in found]
     console.print(table(results))
