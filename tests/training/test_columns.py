@@ -124,3 +124,11 @@ def test_ragged_rows_that_point_nowhere_are_refused(
 def test_integer_ids_out_of_order_are_refused(values: list[int]) -> None:
     with pytest.raises(ArtefactError, match="x: ids must be sorted and unique"):
         Ids.from_arrays({"x": np.array(values, np.int64)}, "x")
+
+
+@given(st.lists(st.lists(st.integers(0, 9)), min_size=1), st.data())
+def test_lists_are_taken_as_each_alone(lists: list[list[int]], data: st.DataObject) -> None:
+    chosen = data.draw(st.lists(st.integers(0, len(lists) - 1)))
+    taken = Ragged.of(lists).take(np.array(chosen, np.int64))
+    assert [taken[place].tolist() for place in range(len(taken))] == [lists[row] for row in chosen]
+    assert taken.owners().tolist() == [place for place, row in enumerate(chosen) for _ in lists[row]]
