@@ -10,6 +10,7 @@ import pytest
 
 from tests.world import checker_board
 from training.__main__ import main
+from training.columns import Ragged
 from training.embeddings import Baseline, Embeddings, open_embeddings, write_embeddings
 from training.evaluation.evaluate import rating_scale
 
@@ -59,6 +60,13 @@ def test_figures_of_a_small_world(folder: Path, capsys: pytest.CaptureFixture[st
     # All 28 unseen items share all places; of the 30, popularity knows four, two of which each user has seen.
     assert bias_only["recall@13"] == pytest.approx(13 / 28)
     assert popular["recall@13"] == pytest.approx(11 / 26)
+    assert model["precision@13"] == pytest.approx(1 / 13)
+    assert model["map@13"] == model["mrr@13"] == pytest.approx(np.mean(1 / np.arange(1, 14)))
+    # Both colours have been recommended, but for the two items of each that its users have seen.
+    assert model["coverage@13"] == pytest.approx(26 / 30)
+    # The last two are in everybody's list of 13 without them; those who know both know what is left.
+    assert popular["coverage@13"] == pytest.approx(15 / 30)
+    assert popular["ratings_per_item@13"] == pytest.approx(2 * 10 / 13)
 
 
 def test_several_lengths_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,6 +82,19 @@ def test_unknown_users_and_items_and_what_was_trained_on_are_counted_and_left_ou
     result = evaluated(capsys, folder, test)
     assert (result["n_ratings"], result["n_unknown"], result["n_seen"]) == (1, 3, 1)
     assert result["rows"][0]["rmse"] == 0
+
+
+def test_ratings_of_users_and_items_that_nothing_is_known_of_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = Ragged.of([[user % 2, user % 2 + 2] if user else [] for user in range(20)])
+    world = replace(even_and_odd(), catalogue=replace(even_and_odd().catalogue, seen=seen))
+    write_embeddings(world, tmp_path / "embeddings")
+    # A user without ratings, an item without any, and one of each that has some.
+    result = evaluated(capsys, tmp_path / "embeddings", held_out(tmp_path / "embeddings", "0,1,5", "1,9,5", "2,3,5"))
+    assert (result["n_ratings"], result["n_cold"]) == (3, 2)
+    assert main(["evaluate", str(tmp_path / "embeddings"), str(tmp_path / "test.csv")]) == 0
+    assert "3 ratings; 2 of them of users or items without a rating in training" in capsys.readouterr().out
 
 
 def test_predictions_are_clipped_to_the_scale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,9 +113,66 @@ def test_the_threshold_says_what_is_relevant(folder: Path, capsys: pytest.Captur
 
 def test_without_a_relevant_item_ratings_alone_are_measured(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = evaluated(capsys, folder, held_out(folder, "0,10,1"))["rows"][0]
-    assert row == {"name": "model", "rmse": 3, "mae": 3, "n_users": 0}
+    assert row == {"name": "model", "rmse": 3, "mae": 3, "n_users": 0, "ci": {}}
     assert main(["evaluate", str(folder), str(folder.parent / "test.csv")]) == 0
     assert "for 0 users with an item rated 4 or more" in capsys.readouterr().out
+
+
+def test_preferences_are_not_measured_as_ratings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = replace(even_and_odd(), description={"rating_scale": [1.0, 5.0], "scores": "preferences"})
+    write_embeddings(world, tmp_path / "embeddings")
+    test = held_out(tmp_path / "embeddings", "0,10,5", "1,11,4")
+    result = evaluated(capsys, tmp_path / "embeddings", test)
+    model, bias_only, _ = result["rows"]
+    assert result["scores"] == "preferences"
+    assert model["rmse"] is model["mae"] is None
+    assert not {"rmse", "mae"} & model["ci"].keys()
+    assert model["ndcg@10"] > 0
+    assert bias_only["rmse"] > 0
+    assert main(["evaluate", str(tmp_path / "embeddings"), str(test)]) == 0
+    out = capsys.readouterr().out
+    assert "no RMSE or MAE of the model: it was fitted to rank, and its scores are preferences, not ratings" in out
+    assert [line.split("│")[2].strip() for line in out.splitlines() if "RMSE  " in line] == ["–"]
+
+
+def test_every_mean_has_an_interval_that_holds_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    test = held_out(folder, *(f"{user},{item},{1 + user * item % 5}" for user in range(20) for item in range(10, 20)))
+    for row in evaluated(capsys, folder, test, "--k", "3", "--k", "5")["rows"]:
+        means = [f"{metric}@{k}" for metric in ("ndcg", "recall", "precision", "map", "mrr") for k in (3, 5)]
+        assert [*row["ci"]] == ["rmse", "mae", *means]
+        assert all(low <= row[name] <= high for name, (low, high) in row["ci"].items())
+
+
+def test_a_sample_of_users_is_the_same_for_the_same_seed_and_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test = held_out(folder, *(f"{user},{10 + user % 7},5" for user in range(20)))
+    first, again, other = (
+        evaluated(capsys, folder, test, "--users", "6", "--seed", seed)["rows"] for seed in ("1", "1", "2")
+    )
+    assert first == again != other
+    assert first[0]["n_users"] == 6
+    assert main(["evaluate", str(folder), str(test), "--users", "6"]) == 0
+    assert "for 6 users, drawn at random from 20 with an item rated 4 or more" in capsys.readouterr().out
+    everybody = evaluated(capsys, folder, test)
+    assert evaluated(capsys, folder, test, "--users", "20") == everybody
+    assert everybody["rows"][0]["rmse"] == first[0]["rmse"]
+
+
+def test_a_report_is_written_and_not_over_another(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "evaluate",
+        str(folder),
+        str(held_out(folder, "0,10,5", "1,11,1")),
+        "--report",
+        str(folder.parent / "r.html"),
+    ]
+    assert main(arguments) == 0
+    assert "report written to" in capsys.readouterr().out
+    assert (folder.parent / "r.html").read_text().startswith("<!doctype html>")
+    assert main(arguments) == 1
+    assert "r.html: exists already; choose another place, or replace it with --overwrite" in capsys.readouterr().err
+    assert main([*arguments, "--overwrite"]) == 0
 
 
 def test_embeddings_without_a_baseline_or_scale_are_measured_too(

@@ -84,10 +84,15 @@ class Block:
 
 def blocks(ranking: Ranking, user_rows: Rows, seen: Ragged) -> Iterator[tuple[slice, Block]]:
     """The users by their positions in `user_rows`, and their block."""
+    return ((users, Block(ranking, lists)) for users, lists in seen_blocks(user_rows, seen))
+
+
+def seen_blocks(user_rows: Rows, seen: Ragged) -> Iterator[tuple[slice, Ragged]]:
+    """The users by their positions in `user_rows`, and what each has seen: so many that memory is bounded."""
     work = np.cumsum(seen.offsets[user_rows + 1] - seen.offsets[user_rows] + 1)
     start = 0
     while start < len(user_rows):
         done = int(work[start - 1]) if start else 0
         end = max(start + 1, int(np.searchsorted(work, done + _BLOCK_ROWS, side="right")))
-        yield slice(start, end), Block(ranking, seen.take(user_rows[start:end]))
+        yield slice(start, end), seen.take(user_rows[start:end])
         start = end

@@ -1,110 +1,126 @@
-"""A model, its baselines and held-out ratings → one table of figures."""
+"""A model, its baselines and held-out ratings → one table of figures.
 
-from collections.abc import Mapping, Sequence
+The result is of plain JSON values, and these names stay:
+
+    n_ratings, n_unknown, n_seen, n_cold      as `HeldOut` says
+    rating_scale      [low, high], to which predictions are clipped
+    threshold         an item is relevant to a user who rated it so or higher
+    scores            "ratings", or "preferences" where the model's scores are no ratings
+    n_relevant_users  how many users have a relevant item
+    rows              one for each contestant, the model first:
+        name
+        n_users       how many users were judged by their rankings: all with a relevant item, or a sample of them
+        rmse, mae     null where the contestant predicts no ratings
+        ndcg@K, recall@K, precision@K, map@K, mrr@K              means over users; `Ranks` says what of
+        coverage@K, popularity@K, ratings_per_item@K, gini@K     of all lists together; `variety` says what they are
+        ci            by the names above [low, high], an interval of 95 %; `confidence` says which
+
+Without a user to judge there is no figure at K.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from training.columns import Ragged
 from training.data.ratings import Ratings
-from training.embeddings import Catalogue, Embeddings, Floats
-from training.errors import RatingsError
+from training.embeddings import Embeddings, Floats
 from training.evaluation.baselines import BiasOnly, MostPopular
-from training.evaluation.metrics import mae, rank, rmse
+from training.evaluation.figures import Figures, add_errors, add_rankings
+from training.evaluation.held_out import HeldOut, Rows, relevant_items
+from training.evaluation.metrics import Judged, mae, rmse
 from training.evaluation.predictors import Model, Predictor
+
+__all__ = [
+    "HeldOut", "How", "clipped_predictions", "contestants", "evaluate", "measure", "rating_errors", "rating_scale",
+    "relevant_items", "scores_are_ratings",
+]  # fmt: skip
+
+MODEL = "model"
 
 _BLOCK_PAIRS = 1 << 18
 
 Scale = tuple[float, float]
+Watch = Callable[[str, int, int], object]
+"""Told of a contestant, how many users it ranks for, and how many more of them are done."""
+
+
+def unwatched(name: str, n_users: int, n_more: int) -> None:
+    """A `Watch` that looks away."""
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Ratings that a model was not fit to, in the model's rows; sorted by user."""
+class How:
+    """What is measured."""
 
-    user_rows: NDArray[np.int64]
-    """(n,)."""
-    item_rows: NDArray[np.int64]
-    """(n,)."""
-    values: Floats
-    """(n,)."""
-    n_unknown: int
-    """How many more there are whose user or item the model does not know."""
-    n_seen: int
-    """How many more there are that the model was fit to."""
-
-    def counts(self) -> dict[str, Any]:
-        """n_ratings, n_unknown and n_seen."""
-        return {"n_ratings": len(self.values), "n_unknown": self.n_unknown, "n_seen": self.n_seen}
-
-    @classmethod
-    def of(cls, test: Ratings, catalogue: Catalogue) -> "HeldOut":
-        """Those of `test` that can be judged. Raises RatingsError where there are none."""
-        users = catalogue.user_ids.rows(test.user_ids)[test.user_rows]
-        items = catalogue.item_ids.rows(test.item_ids)[test.item_rows]
-        known = (users >= 0) & (items >= 0)
-        fresh = known.copy()
-        fresh[known] = ~_contains(catalogue.seen, len(catalogue.item_ids), users[known], items[known])
-        n_unknown, n_seen = int((~known).sum()), int(known.sum() - fresh.sum())
-        if not fresh.any():
-            raise RatingsError(
-                f"none of the {len(test):,} test ratings can be judged: of {n_unknown:,} the model does not know the "
-                f"user or item, and on {n_seen:,} it was trained; hold ratings out with --test-fraction and --test-out"
-            )
-        order = np.flatnonzero(fresh)
-        order = order[np.argsort(users[order], kind="stable")]
-        return cls(users[order], items[order], test.values[order], n_unknown, n_seen)
-
-
-def _contains(seen: Ragged, n_items: int, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each pair is in `seen`: bool (n,)."""
-    owners = np.repeat(np.arange(len(seen)), np.diff(seen.offsets))
-    keys = owners * n_items + seen.rows
-    if len(keys) == 0:
-        return np.zeros(len(users), np.bool_)
-    wanted = users * n_items + items
-    positions = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    found: NDArray[np.bool_] = keys[positions] == wanted
-    return found
+    ks: Sequence[int] = (10,)
+    """Lengths of lists."""
+    threshold: float | None = None
+    """An item is relevant to a user who rated it so or higher; None: three quarters up the scale, 4 of 5 stars."""
+    n_users: int | None = None
+    """Rankings are judged for so many users with a relevant item, drawn at random; None: for all."""
+    seed: int = 42
+    """Of that draw."""
 
 
 def evaluate(embeddings: Embeddings, test: Ratings, ks: Sequence[int], threshold: float | None) -> dict[str, Any]:
-    """RMSE, MAE and, for each k, NDCG and recall of the model and its baselines on `test`.
+    """`measure` on those of `test` that can be judged. Raises RatingsError where there are none."""
+    return measure(embeddings, HeldOut.of(test, embeddings.catalogue), How(ks, threshold))
 
-    Ratings are predicted for all of `test` that the model knows and was not fit to, clipped to the rating scale.
-    Rankings are of all items that the user has not seen; relevant are items rated `threshold` or more (by default
-    three quarters up the scale, so 4 of 5 stars); users without any are left out. Raises RatingsError where no rating
-    can be judged.
+
+def measure(embeddings: Embeddings, held_out: HeldOut, how: How, watch: Watch = unwatched) -> dict[str, Any]:
+    """The figures of the model and its baselines, as the head of this module has them.
+
+    Ratings are predicted for all of `held_out`, clipped to the rating scale. Rankings are of all items that the user
+    has not seen; users without a relevant item are left out.
     """
-    held_out = HeldOut.of(test, embeddings.catalogue)
-    scale = rating_scale(embeddings.description) or (float(test.values.min()), float(test.values.max()))
-    threshold = scale[0] + 0.75 * (scale[1] - scale[0]) if threshold is None else threshold
-    users, relevant = _relevant(held_out, threshold)
+    scale = rating_scale(embeddings.description) or (float(held_out.values.min()), float(held_out.values.max()))
+    threshold = scale[0] + 0.75 * (scale[1] - scale[0]) if how.threshold is None else how.threshold
+    users, relevant = relevant_items(held_out, threshold)
+    chosen = _drawn(len(users), how)
+    judged = Judged(users[chosen], relevant.take(chosen), embeddings.catalogue.seen)
+    rates = scores_are_ratings(embeddings.description)
     rows: list[dict[str, Any]] = []
-    for name, predictor in _contestants(embeddings).items():
-        row = {"name": name, **rating_errors(predictor, held_out, scale), "n_users": len(users)}
-        if len(users):
-            ranks = rank(predictor, users, relevant, embeddings.catalogue.seen)
-            for k in ks:
-                row |= {f"ndcg@{k}": float(ranks.ndcg(k).mean()), f"recall@{k}": float(ranks.recall(k).mean())}
-        rows.append(row)
+    for name, predictor in contestants(embeddings).items():
+        figures = Figures()
+        if rates or name != MODEL:
+            add_errors(figures, clipped_predictions(predictor, held_out, scale) - held_out.values, held_out.user_rows)
+        else:
+            figures.values.update(rmse=None, mae=None)
+        if len(chosen):
+            add_rankings(figures, predictor, judged, list(dict.fromkeys(how.ks)), partial(watch, name, len(chosen)))
+        rows.append({"name": name, "n_users": len(chosen), **figures.to_json()})
     return {
         **held_out.counts(),
         "rating_scale": list(scale),
         "threshold": threshold,
+        "scores": "ratings" if rates else "preferences",
+        "n_relevant_users": len(users),
         "rows": rows,
     }
 
 
+def _drawn(n_users: int, how: How) -> Rows:
+    """The positions of the users to judge, ascending."""
+    if how.n_users is None or how.n_users >= n_users:
+        return np.arange(n_users)
+    return np.sort(np.random.default_rng(how.seed).choice(n_users, how.n_users, replace=False))
+
+
+def clipped_predictions(predictor: Predictor, held_out: HeldOut, scale: Scale) -> Floats:
+    """The predicted rating of each of `held_out`, clipped to `scale`: float32 (n,)."""
+    predicted = np.empty(len(held_out.values), np.float32)
+    for start in range(0, len(predicted), _BLOCK_PAIRS):
+        block = slice(start, start + _BLOCK_PAIRS)
+        predicted[block] = predictor.predict(held_out.user_rows[block], held_out.item_rows[block])
+    return np.clip(predicted, *scale, out=predicted)
+
+
 def rating_errors(predictor: Predictor, held_out: HeldOut, scale: Scale) -> dict[str, float]:
     """RMSE and MAE of predictions clipped to `scale`."""
-    errors = np.empty(len(held_out.values), np.float32)
-    for start in range(0, len(errors), _BLOCK_PAIRS):
-        block = slice(start, start + _BLOCK_PAIRS)
-        predicted = predictor.predict(held_out.user_rows[block], held_out.item_rows[block])
-        errors[block] = np.clip(predicted, *scale) - held_out.values[block]
+    errors = clipped_predictions(predictor, held_out, scale) - held_out.values
     return {"rmse": rmse(errors), "mae": mae(errors)}
 
 
@@ -116,21 +132,18 @@ def rating_scale(description: Mapping[str, Any]) -> Scale | None:
     return None
 
 
-def _relevant(held_out: HeldOut, threshold: float) -> tuple[NDArray[np.int64], Ragged]:
-    """The users with relevant items, int64 (n,), and for each the rows of these items."""
-    liked = held_out.values >= threshold
-    users, starts = np.unique(held_out.user_rows[liked], return_index=True)
-    offsets = np.append(starts, liked.sum()).astype(np.int64)
-    return users, Ragged(offsets, held_out.item_rows[liked].astype(np.int32))
+def scores_are_ratings(description: Mapping[str, Any]) -> bool:
+    """Whether what the model predicts is a rating: what its manifest does not call preferences is."""
+    return description.get("scores") != "preferences"
 
 
-def _contestants(embeddings: Embeddings) -> dict[str, Predictor]:
+def contestants(embeddings: Embeddings) -> dict[str, Predictor]:
     """The model and its baselines; bias-only where the embeddings came with one."""
     baseline = embeddings.baseline
     n_ratings = np.bincount(embeddings.catalogue.seen.rows, minlength=embeddings.n_items).astype(np.float32)
     mean = baseline.global_bias if baseline else embeddings.global_bias
     return {
-        "model": Model(embeddings),
+        MODEL: Model(embeddings),
         **({"bias only": BiasOnly(baseline)} if baseline else {}),
         "most popular": MostPopular(n_ratings, mean),
     }
