@@ -61,9 +61,9 @@ lock: $(VENV)/ready
 	$(RESOLVE) --extra dev --output-file requirements.lock
 	$(RESOLVE) --extra bench --constraints requirements.lock --output-file requirements-bench.lock
 
-# What some tests use and skip without: Node.js for a client in another language.
+# What some tests use and skip without: Node.js for a client in another language, Chromium to open reports.
 debian:
-	apt-get install --yes nodejs npm
+	apt-get install --yes chromium nodejs npm
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

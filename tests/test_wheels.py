@@ -97,6 +97,7 @@ def test_the_wheel_holds_every_room_and_nothing_else(wheel: Path) -> None:
         "matinee", "training", "indexer", "server",
     }  # fmt: skip
     assert "matinee/v1/recommender.proto" in names
+    assert "training/evaluation/report/templates/page.html" in names
     assert "matinee/py.typed" in names
 
 

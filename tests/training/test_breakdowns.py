@@ -21,6 +21,7 @@ from training.evaluation.breakdowns import (
     short_count,
     value_groups,
 )
+from training.evaluation.confidence import of_pooled_mean
 
 COUNTS = hnp.arrays(np.int64, st.integers(1, 200), elements=st.integers(0, 1_000_000))
 VALUES = hnp.arrays(np.float32, st.integers(1, 200), elements=st.floats(-100, 100, width=32))
@@ -32,20 +33,38 @@ def two_groups(*rows: int) -> Groups:
 
 def test_means_and_rmse_of_groups() -> None:
     groups = two_groups(0, 0, 1, 1, 1)
-    assert group_means(np.array([1.0, 3, 5, 5, 5]), groups).centre == pytest.approx([2, 5])
-    assert group_rmse(np.array([3.0, -4, 2, 2, 2]), groups).centre == pytest.approx([math.sqrt(12.5), 2])
+    assert group_means(np.array([1.0, 3, 5, 5, 5]), groups, np.arange(5)).centre == pytest.approx([2, 5])
+    assert group_rmse(np.array([3.0, -4, 2, 2, 2]), groups, np.arange(5)).centre == pytest.approx([math.sqrt(12.5), 2])
 
 
 def test_an_interval_is_that_of_the_standard_error() -> None:
     values = np.random.default_rng(0).normal(size=400)
-    figures = group_means(values, Groups(("all",), ("all",), np.zeros(400, np.int64)))
+    figures = group_means(values, Groups(("all",), ("all",), np.zeros(400, np.int64)), np.arange(400))
     margin = 1.96 * values.std(ddof=1) / 20
     assert figures.low[0] == pytest.approx(values.mean() - margin, abs=1e-4)
     assert figures.high[0] == pytest.approx(values.mean() + margin, abs=1e-4)
 
 
+def test_what_one_user_says_ten_times_counts_once() -> None:
+    values, owners = np.random.default_rng(0).normal(size=50), np.arange(50)
+    once = group_means(values, two_groups(*[0, 1] * 25), owners)
+    often = group_means(np.repeat(values, 10), two_groups(*np.repeat([0, 1] * 25, 10)), np.repeat(owners, 10))
+    assert often.low == pytest.approx(once.low)
+    assert often.high == pytest.approx(once.high)
+
+
+@given(VALUES, st.integers(1, 20))
+def test_the_interval_of_one_group_is_that_of_the_whole_table(values: np.ndarray, n_owners: int) -> None:
+    owners = np.arange(len(values)) % n_owners
+    figures = group_means(
+        values.astype(np.float64), Groups(("all",), ("all",), np.zeros(len(values), np.int64)), owners
+    )
+    expected = of_pooled_mean(values.astype(np.float64), owners) or (math.nan, math.nan)
+    assert (figures.low[0], figures.high[0]) == pytest.approx(expected, nan_ok=True, abs=1e-6)
+
+
 def test_a_group_of_one_has_a_figure_and_no_interval() -> None:
-    figures = group_means(np.array([1.0, 2, 3]), two_groups(0, 0, 1))
+    figures = group_means(np.array([1.0, 2, 3]), two_groups(0, 0, 1), np.arange(3))
     assert figures.centre[1] == 3
     assert np.isnan([figures.low[1], figures.high[1]]).all()
     assert np.isfinite([figures.low[0], figures.high[0]]).all()
@@ -55,7 +74,9 @@ def test_a_group_of_one_has_a_figure_and_no_interval() -> None:
 def test_the_squared_errors_of_the_groups_are_those_of_all(errors: np.ndarray) -> None:
     groups = quantile_groups(errors, 7)
     whole = np.square(errors, dtype=np.float64).sum()
-    assert (group_rmse(errors, groups).centre ** 2 * groups.sizes()).sum() == pytest.approx(whole, abs=1e-6)
+    assert (group_rmse(errors, groups, np.arange(len(errors))).centre ** 2 * groups.sizes()).sum() == pytest.approx(
+        whole, abs=1e-6
+    )
 
 
 def test_few_values_are_a_group_each_and_many_are_bins() -> None:

@@ -1,6 +1,7 @@
 """Where a model errs and what it recommends: figures by group, pure NumPy.
 
-Intervals are of 95 %, from the standard error of a mean: Σ x / n ± 1.96 · s / √n. A group of one has none (NaN).
+Intervals are of 95 %, as in confidence.py: what belongs to one user is drawn together. A group of one user has none
+(NaN).
 """
 
 import itertools
@@ -12,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.evaluation.confidence import Z
+
 Numbers = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
 Values = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-_Z = 1.959963984540054
 _MOST_VALUES = 12
 _MOST_COUNTS = 7
 # The starts of groups in each decade, the finest first.
@@ -115,19 +117,28 @@ def _occupied(groups: Groups) -> Groups:
     return Groups(tuple(labels), tuple(short), rows.astype(np.int64))
 
 
-def group_means(values: Numbers, groups: Groups) -> Figures:
-    """The mean of `values` (n,) in each group."""
+def group_means(values: Numbers, groups: Groups, owners: Rows) -> Figures:
+    """The mean of `values` (n,) in each group; those of one of `owners` (n,) are drawn together.
+
+    The variance of a mean x̄ of n values of U owners is U / (U − 1) · Σ_owners (Σ (x − x̄))² / n².
+    """
     sizes = groups.sizes()
     means = np.bincount(groups.rows, values, len(sizes)) / sizes
-    deviations = np.square(values - means[groups.rows], dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        margins = _Z * np.sqrt(np.bincount(groups.rows, deviations, len(sizes)) / (sizes - 1) / sizes)
+    _, firsts, clusters = np.unique(
+        groups.rows * (int(owners.max()) + 1) + owners, return_index=True, return_inverse=True
+    )
+    sums = np.bincount(clusters, values - means[groups.rows])
+    squares = np.bincount(groups.rows[firsts], np.square(sums), len(sizes))
+    n_owners = np.bincount(groups.rows[firsts], minlength=len(sizes))
+    margins = np.full(len(sizes), np.nan)
+    several = n_owners > 1
+    margins[several] = Z * np.sqrt(squares * n_owners / sizes**2)[several] / np.sqrt(n_owners[several] - 1)
     return Figures(means, means - margins, means + margins)
 
 
-def group_rmse(errors: Numbers, groups: Groups) -> Figures:
+def group_rmse(errors: Numbers, groups: Groups, owners: Rows) -> Figures:
     """√(Σ e² / n) of `errors` (n,) in each group; its interval is the root of that of the mean squared error."""
-    squares = group_means(np.square(errors, dtype=np.float64), groups).within(0, math.inf)
+    squares = group_means(np.square(errors, dtype=np.float64), groups, owners).within(0, math.inf)
     return Figures(np.sqrt(squares.centre), np.sqrt(squares.low), np.sqrt(squares.high))
 
 
