@@ -62,9 +62,10 @@ def _by_ranking(data: Data) -> list[Contestant]:
 
 def _anchor(name: str, trainer: str, **settings: float) -> Contestant:
     texts = tuple(f"{key}={value:g}" for key, value in settings.items())
+    by_hand = ", ".join(text.replace("=", " ") for text in texts if not text.startswith("factors="))
     # implicit has threads of its own, and is slow where its linear algebra has some too.
     environment = {"OPENBLAS_NUM_THREADS": "1"} if trainer == "implicit-als" else {}
-    return Contestant(name, "benchmarks.anchors", (trainer, "{train}", "{out}", *texts), " ".join(texts), environment)
+    return Contestant(name, "benchmarks.anchors", (trainer, "{train}", "{out}", *texts), by_hand, environment)
 
 
 def _ours(name: str, objective: str, dim: int) -> Contestant:

@@ -2,9 +2,10 @@
 
     python -m benchmarks.data SOURCE FOLDER
 
-writes train.csv and test.csv, the split that `training.data.split.random_split` makes with seed 42 and a tenth held
-out (scikit-learn's `train_test_split(test_size=0.1, random_state=42)` on rows without repeated pairs), and known.csv:
-train.csv without the 2 % that are new at a retraining.
+SOURCE is a CSV file, or a folder with a ratings.csv, whose ids are integers. Its rows are split as they stand, repeated
+pairs included, by `training.data.split.random_split` with seed 42 and a tenth held out: scikit-learn's
+`train_test_split(test_size=0.1, random_state=42)`. FOLDER gets train.csv; test.csv, without pairs that train.csv has
+too; and known.csv, train.csv without the 2 % that are new at a retraining.
 """
 
 import argparse
@@ -24,6 +25,7 @@ _SHARED = Path("../shared/data")
 _REAL = {"ml-latest-small": _SHARED / "ml-latest-small", "goodbooks-10k": _SHARED / "goodbooks-10k-v1"}
 _SYNTHETIC = "synthetic-20m"
 _SHAPE = ("--n-users", "138493", "--n-items", "26744", "--n-ratings", "20000263", "--seed", "1")
+_COLUMNS = {"userId": "user_id", "movieId": "item_id", "book_id": "item_id"}
 NAMES = (*_REAL, _SYNTHETIC)
 
 
@@ -79,18 +81,24 @@ def divide(source: Path, folder: Path) -> dict[str, int]:
     """Write the three parts of `source`, and their counts last: where they are, all is."""
     # Imported here so that who only asks for the parts stays small: see benchmarks.process.
     import numpy as np
+    import pandas as pd
 
-    from training.data.ratings import read_ratings, write_ratings
     from training.data.split import random_split
 
-    ratings = read_ratings(source)
+    ratings = pd.read_csv(source / "ratings.csv" if source.is_dir() else source).rename(columns=_COLUMNS)
     kept, held_out = random_split(len(ratings), TEST_FRACTION, SEED)
-    train, test = ratings.subset(kept), ratings.subset(np.sort(held_out))
-    known, _ = random_split(len(train), NEW_FRACTION, SEED)
+    pairs = (ratings["user_id"] * (ratings["item_id"].max() + 1) + ratings["item_id"]).to_numpy()
+    held_out = np.sort(held_out[~np.isin(pairs[held_out], pairs[kept])])
+    known, _ = random_split(len(kept), NEW_FRACTION, SEED)
     folder.mkdir(parents=True, exist_ok=True)
-    for part, name in ((train, "train"), (test, "test"), (train.subset(known), "known")):
-        write_ratings(part, folder / f"{name}.csv")
-    counts = {"n_train": len(train), "n_test": len(test), "n_users": ratings.n_users, "n_items": ratings.n_items}
+    for rows, name in ((kept, "train"), (held_out, "test"), (kept[known], "known")):
+        ratings.iloc[rows].to_csv(folder / f"{name}.csv", index=False)
+    counts = {
+        "n_train": len(kept),
+        "n_test": len(held_out),
+        "n_users": ratings["user_id"].nunique(),
+        "n_items": ratings["item_id"].nunique(),
+    }
     (folder / "counts.json").write_text(json.dumps(counts) + "\n")
     return counts
 

@@ -27,15 +27,22 @@ _ROOT = Path(__file__).parent.parent
 _MODULES = ("anchors", "data", "ease", "item_item", "judge", "notebook")
 _BEST = {RATING: ("rmse", min), RANKING: ("ndcg@10", max)}
 _COLUMNS = {
-    RATING: ("rmse",),
-    RANKING: ("n_users", "ndcg@10", "ndcg@10_standard_error", "recall@20", "sample_ndcg@10", "sample_recall@20"),
+    RATING: {"rmse": "RMSE"},
+    RANKING: {
+        "ndcg@10": "NDCG@10",
+        "ndcg@10_standard_error": "±",
+        "recall@20": "Recall@20",
+        "n_users": "users",
+        "sample_ndcg@10": "of 5,000: NDCG@10",
+        "sample_recall@20": "Recall@20",
+    },
 }
-_RESOURCES = ("fit_s", "seconds", "peak_mib", "setting")
+_RESOURCES = {"fit_s": "fit s", "seconds": "process s", "peak_mib": "peak MiB", "setting": "set by hand"}
 
 
 def cell(contestant: Contestant, objective: str, data: Data, *, afresh: bool, console: Console) -> dict[str, Any]:
     """The figures of one contestant: those kept, or fit and judged now."""
-    name = "-".join(filter(None, (objective, contestant.name, contestant.setting.replace(" ", "-"))))
+    name = "-".join([objective, contestant.name, *contestant.setting.replace(",", "").split()])
     folder = data.folder / "quality" / name
     kept, code = folder / "result.json", _digest(contestant)
     if kept.exists() and not afresh:
@@ -90,9 +97,9 @@ def best(results: Sequence[dict[str, Any]], objective: str) -> list[dict[str, An
 def table(rows: Sequence[dict[str, Any]], objective: str) -> Table:
     """For people."""
     shown = Table("data", "trainer", title="errors on the held-out tenth" if objective == RATING else "rankings")
-    columns = (*_COLUMNS[objective], *_RESOURCES)
-    for column in columns:
-        shown.add_column(column.replace("_", " "), justify="left" if column == "setting" else "right")
+    columns = {**_COLUMNS[objective], **_RESOURCES}
+    for name, header in columns.items():
+        shown.add_column(header, justify="left" if name == "setting" else "right")
     for row in rows:
         shown.add_row(row["data"], row["name"], *("–" if row.get(name) is None else str(row[name]) for name in columns))
     return shown
