@@ -15,7 +15,9 @@ from tests.training.reported import DESCRIPTION, held_out_ratings, reported, wor
 from training.columns import Ids, Ragged, Strings
 from training.embeddings import Catalogue, Embeddings
 from training.errors import PlaceTakenError, TrainingError
-from training.evaluation.report.page import check_report_place
+from training.evaluation.evaluate import How, measure
+from training.evaluation.held_out import HeldOut
+from training.evaluation.report.page import check_report_place, write_report
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=\"alert('2')\">&amp;]]>-->"
 VOID = {"meta", "link"}
@@ -220,3 +222,11 @@ def test_an_existing_page_is_replaced_only_when_told_so(tmp_path: Path) -> None:
 def test_folders_on_the_way_are_made_and_nothing_else_is_left(tmp_path: Path) -> None:
     reported(tmp_path / "a" / "b" / "report.html", world())
     assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["report.html"]
+
+
+def test_of_a_sample_of_users_the_page_has_the_lists_of_as_many(tmp_path: Path) -> None:
+    embeddings = world()
+    held_out = HeldOut.of(held_out_ratings(embeddings), embeddings.catalogue)
+    write_report(tmp_path / "report.html", embeddings, held_out, measure(embeddings, held_out, How(n_users=17)))
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert "each of the same 17 users" in text

@@ -71,11 +71,15 @@ class Evidence:
 
     @cached_property
     def ranked(self) -> tuple[Rows, Ragged]:
-        """The users whose lists are looked at, and the relevant items of each: at most 20,000, drawn at random."""
+        """The users whose lists are looked at, and the relevant items of each.
+
+        As many as the table has, but at most 20,000, drawn at random.
+        """
         users, relevant = relevant_items(self.held_out, float(self.result["threshold"]))
-        if len(users) <= _MOST_USERS:
+        n_users = min(int(self.rows[0]["n_users"]), _MOST_USERS)
+        if len(users) <= n_users:
             return users, relevant
-        chosen = np.sort(np.random.default_rng(_SEED).choice(len(users), _MOST_USERS, replace=False))
+        chosen = np.sort(np.random.default_rng(_SEED).choice(len(users), n_users, replace=False))
         return users[chosen], relevant.take(chosen)
 
     @cached_property

@@ -17,7 +17,7 @@ _MOST_LETTERS = 120
 _CHOICE = (
     "A user of little, of middling and of much activity (at a tenth, a half and nine tenths of all users that were "
     "measured). The embeddings know which items were rated in training, but not how; so those that the model itself "
-    "scores highest stand for the history. Judge whether the right list goes with the left ones."
+    "scores highest stand for the history. Judge whether what is recommended goes with the rest."
 )
 
 

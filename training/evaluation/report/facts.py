@@ -47,7 +47,10 @@ def _data(evidence: Evidence) -> list[tuple[str, str]]:
         ("Measured on", f"{len(held_out.values):,} held-out ratings of {n_items:,} items by {n_users:,} users"),
         ("Left out", f"{held_out.n_unknown:,} of unknown users or items, {held_out.n_seen:,} that were trained on"),
         ("Hardly known", f"{held_out.n_cold:,} are of a user or an item without a rating in training"),
-        ("Split", _said(result.get("split")) or "not recorded; the ratings were given as they are"),
+        (
+            "Split",
+            _said(evidence.embeddings.description.get("split")) or "not recorded; the ratings were given as they are",
+        ),
         ("Rating scale", f"{low:g} … {high:g}{clipped}"),
         ("Liked means", f"rated {result['threshold']:g} or more"),
     ]
