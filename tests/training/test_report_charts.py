@@ -136,7 +136,7 @@ def test_words_and_table_tell_the_figures() -> None:
     assert "model: 1.500 at 1–9, 0.500 at 10+; lowest 0.500 at 10+" in told.words()
     head, rows = told.table()
     assert head == ["x", "n", "model", "other"]
-    assert rows[0] == ["1–9", "7", "1.500 [1.000, 2.000]", "–"]
+    assert rows[0] == ["1–9", "7", "1.500 [1.000,\u00a02.000]", "–"]
 
 
 def test_intervals_side_by_side_do_not_cover() -> None:

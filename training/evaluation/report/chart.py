@@ -102,7 +102,7 @@ class Chart:
     def _with_interval(self, point: Point) -> str:
         if math.isnan(point.low):
             return self._value(point.y)
-        return f"{self._value(point.y)} [{self._value(point.low)}, {self._value(point.high)}]"
+        return f"{self._value(point.y)} [{self._value(point.low)},\u00a0{self._value(point.high)}]"
 
 
 def group_points(groups: Groups, figures: Figures) -> list[Point]:

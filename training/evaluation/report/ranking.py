@@ -143,4 +143,4 @@ def _with_interval(row: Mapping[str, Any], name: str) -> str:
     value, (low, high) = figure(row, name), interval(row, name)
     if math.isnan(value):
         return "–"
-    return shown(name, value) + ("" if math.isnan(low) else f" [{shown(name, low)}, {shown(name, high)}]")
+    return shown(name, value) + ("" if math.isnan(low) else f" [{shown(name, low)},\u00a0{shown(name, high)}]")
