@@ -30,7 +30,7 @@ from training.embeddings import Embeddings, Floats
 from training.evaluation.baselines import BiasOnly, MostPopular
 from training.evaluation.figures import Figures, add_errors, add_rankings
 from training.evaluation.held_out import HeldOut, Rows, relevant_items
-from training.evaluation.metrics import Judged, mae, rmse
+from training.evaluation.metrics import Judged, judge, mae, rmse
 from training.evaluation.predictors import Model, Predictor
 
 __all__ = [
@@ -81,6 +81,7 @@ def measure(embeddings: Embeddings, held_out: HeldOut, how: How, watch: Watch = 
     users, relevant = relevant_items(held_out, threshold)
     chosen = _drawn(len(users), how)
     judged = Judged(users[chosen], relevant.take(chosen), embeddings.catalogue.seen)
+    n_ratings = np.bincount(embeddings.catalogue.seen.rows, minlength=embeddings.n_items)
     rates = scores_are_ratings(embeddings.description)
     rows: list[dict[str, Any]] = []
     for name, predictor in contestants(embeddings).items():
@@ -90,7 +91,8 @@ def measure(embeddings: Embeddings, held_out: HeldOut, how: How, watch: Watch = 
         else:
             figures.values.update(rmse=None, mae=None)
         if len(chosen):
-            add_rankings(figures, predictor, judged, list(dict.fromkeys(how.ks)), partial(watch, name, len(chosen)))
+            found = judge(predictor, judged, how.ks, partial(watch, name, len(chosen)))
+            add_rankings(figures, *found, n_ratings)
         rows.append({"name": name, "n_users": len(chosen), **figures.to_json()})
     return {
         **held_out.counts(),

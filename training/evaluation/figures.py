@@ -1,6 +1,6 @@
 """One contestant's figures, each with its interval of 95 % where it has one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from training.embeddings import Floats
 from training.evaluation import confidence
 from training.evaluation.confidence import Interval
-from training.evaluation.metrics import Judged, Watch, judge, mae, rmse
-from training.evaluation.predictors import Predictor
-from training.evaluation.ranks import Ranks, Values
-from training.evaluation.variety import variety
+from training.evaluation.metrics import mae, rmse
+from training.evaluation.ranks import Counts, Ranks, Values
+from training.evaluation.variety import VARIETY, variety
 
 RANKING_METRICS: Mapping[str, Callable[[Ranks, int], Values]] = {
     "ndcg": Ranks.ndcg,
@@ -51,15 +50,16 @@ def add_errors(figures: Figures, errors: Floats, user_rows: NDArray[np.int64]) -
     figures.add("mae", mae(errors), confidence.of_pooled_mean(np.abs(errors, dtype=np.float64), user_rows))
 
 
-def add_rankings(figures: Figures, predictor: Predictor, judged: Judged, ks: Sequence[int], watch: Watch) -> None:
-    """Every ranking metric and every figure of variety at each of `ks`; `judged` has users."""
-    ranks, list_counts = judge(predictor, judged, ks, watch)
+def add_rankings(figures: Figures, ranks: Ranks, list_counts: Mapping[int, Counts], n_ratings: Counts) -> None:
+    """Every ranking metric and every figure of variety at each k of `list_counts`, what `judge` says.
+
+    `n_ratings` (n_items,) is how many ratings each item has in training.
+    """
     for name, metric in RANKING_METRICS.items():
-        for k in ks:
+        for k in list_counts:
             each = metric(ranks, k)
             figures.add(f"{name}@{k}", float(each.mean()), confidence.of_mean(each))
-    n_items = len(list_counts[ks[0]])
-    varieties = {k: variety(list_counts[k], np.bincount(judged.seen.rows, minlength=n_items)) for k in ks}
-    for name in varieties[ks[0]]:
-        for k in ks:
-            figures.add(f"{name}@{k}", varieties[k][name])
+    varieties = {k: variety(counts, n_ratings) for k, counts in list_counts.items()}
+    for name in VARIETY:
+        for k, found in varieties.items():
+            figures.add(f"{name}@{k}", found[name])

@@ -48,9 +48,15 @@ class Candidates:
 
     def first(self, k: int) -> Counts:
         """The items in the first k of all users, int64 (m,). Equal scores are in the order of the rows."""
+        items, positions = self._lists
+        return items[positions < k]
+
+    @cached_property
+    def _lists(self) -> tuple[Counts, Counts]:
+        """The items in the order of owner, score and row, and the position of each in its owner's list."""
         order = np.lexsort((self.items, self._keys))
         starts = Lists(self._keys[order], len(self.floors)).starts
-        return self.items[order][np.arange(len(order)) - starts[self.owners[order]] < k]
+        return self.items[order], np.arange(len(order)) - starts[self.owners[order]]
 
 
 class Block:

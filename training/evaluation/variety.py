@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from training.evaluation.breakdowns import gini
 from training.evaluation.ranks import Counts, Values
 
+VARIETY = ("coverage", "popularity", "ratings_per_item", "gini")
+
 
 def variety(list_counts: Counts, n_ratings: NDArray[np.int64]) -> dict[str, float | None]:
     """Figures of the lists in which each item is `list_counts` (n_items,) times, with `n_ratings` (n_items,) each.
@@ -20,7 +22,7 @@ def variety(list_counts: Counts, n_ratings: NDArray[np.int64]) -> dict[str, floa
     """
     n_listed = int(list_counts.sum())
     if n_listed == 0:
-        return dict.fromkeys(("coverage", "popularity", "ratings_per_item", "gini"))
+        return dict.fromkeys(VARIETY)
     return {
         "coverage": float(np.count_nonzero(list_counts) / len(list_counts)),
         "popularity": float(list_counts @ popularity_ranks(n_ratings) / n_listed),
