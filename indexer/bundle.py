@@ -29,7 +29,7 @@ from training.artefact import (
     verify_files,
 )
 from training.columns import Arrays
-from training.embeddings import Catalogue, Embeddings
+from training.embeddings import PREFERENCES, RATINGS, Catalogue, Embeddings, scores_are_ratings
 from training.errors import ArtefactError
 
 KIND = "matinee-bundle"
@@ -41,7 +41,7 @@ RECOMMEND_INDEX, SIMILAR_INDEX = "recommend.faiss", "similar.faiss"
 class Bundle:
     """One version, open: arrays memory-mapped and read-only, and not removed from its store while this object lives.
 
-    rating(u, i) = global_bias + user_biases[u] + query(user_embeddings[u], width) · item_vectors[i]
+    score(u, i) = global_bias + user_biases[u] + query(user_embeddings[u], width) · item_vectors[i]
     """
 
     version: str
@@ -53,7 +53,9 @@ class Bundle:
     item_vectors: Floats
     """(n_items, width): embedding, bias, zeros, as `indexer.vectors.augment` makes them."""
     global_bias: float
-    """Added to every rating."""
+    """Added to every score."""
+    scores_are_ratings: bool
+    """Whether a score is a predicted rating; otherwise it is a preference, about 0 to 1, and no rating."""
     catalogue: Catalogue
     """Who the rows are."""
     recommend_index: Index
@@ -61,7 +63,7 @@ class Bundle:
     similar_index: Index
     """FAISS, inner product, over the item embeddings at length 1 in the same width; its row is the item row."""
     manifest: Mapping[str, Any]
-    """How it came about: index_key, recall, rating_scale, objective, libraries, files with checksums."""
+    """How it came about: index_key, recall, rating_scale, objective, scores, libraries, files with checksums."""
     lease: Lease = field(repr=False)
     """What keeps it from being removed."""
 
@@ -117,6 +119,7 @@ def finish_bundle(folder: Path, embeddings: Embeddings, item_vectors: Floats, fa
         "dim": embeddings.dim,
         "width": item_vectors.shape[1],
         "global_bias": float(embeddings.global_bias),
+        "scores": RATINGS if embeddings.scores_are_ratings else PREFERENCES,
         "bytes": sum(path.stat().st_size for path in folder.iterdir()),
         **facts,
     }
@@ -171,6 +174,7 @@ def _read(folder: Path, arrays: Arrays, manifest: Manifest, lease: Lease) -> Bun
         version=folder.name,
         **vectors,
         global_bias=check_number(manifest, "global_bias"),
+        scores_are_ratings=scores_are_ratings(manifest),
         catalogue=Catalogue.from_arrays(arrays, n_users, n_items),
         recommend_index=recommend_index,
         similar_index=similar_index,

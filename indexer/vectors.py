@@ -3,7 +3,8 @@
     item vector = [item_embedding, item_bias, 0 …]      query = [user_embedding, w, 0 …]
     query · item vector = user_embedding · item_embedding + w · item_bias
 
-For w = 1 this plus global_bias + user_bias is the predicted rating.
+For w = 1 this plus global_bias + user_bias is the model's score: the predicted rating, or the preference of a model
+fit to rank. Where all item biases are 0, as in the latter, w changes nothing.
 """
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The smallest world with a known answer, and the oracle: six lines of NumPy for scores and top-k."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,7 +10,7 @@ from training.embeddings import Catalogue, Embeddings
 
 
 def predicted_ratings(embeddings: Embeddings, user_row: int) -> NDArray[np.float64]:
-    """The predicted rating of every item for one user, float64 (n_items,)."""
+    """The predicted rating, or the preference, of every item for one user, float64 (n_items,)."""
     products = embeddings.item_embeddings.astype(np.float64) @ embeddings.user_embeddings[user_row].astype(np.float64)
     user_offset = embeddings.global_bias + float(embeddings.user_biases[user_row])
     predicted: NDArray[np.float64] = user_offset + embeddings.item_biases.astype(np.float64) + products
@@ -42,6 +44,25 @@ def random_embeddings(n_users: int = 30, n_items: int = 50, dim: int = 6, seed: 
             tag_names=Strings.of(["even", "odd"]),
         ),
     )
+
+
+def fit_to_rank(embeddings: Embeddings) -> Embeddings:
+    """The same model without biases, as one that was fit to rank: its scores are preferences."""
+    return replace(
+        embeddings,
+        user_biases=np.zeros_like(embeddings.user_biases),
+        item_biases=np.zeros_like(embeddings.item_biases),
+        global_bias=0.0,
+        description={**embeddings.description, "objective": "ranking", "scores": "preferences"},
+    )
+
+
+def with_zeros(embeddings: Embeddings) -> Embeddings:
+    """The same, with nothing learnt of every fourth user and every fifth item, as where all that they have is low."""
+    users, items = embeddings.user_embeddings.copy(), embeddings.item_embeddings.copy()
+    users[::4] = 0
+    items[::5] = 0
+    return replace(embeddings, user_embeddings=users, item_embeddings=items)
 
 
 def checker_board(n_users: int = 20, n_items: int = 30) -> Embeddings:

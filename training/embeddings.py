@@ -2,6 +2,9 @@
 
     rating(u, i) = global_bias + user_biases[u] + item_biases[i] + user_embeddings[u] · item_embeddings[i]
 
+A model fit to rank has the same arrays with biases of 0; what the formula gives is then a preference and no rating. The
+manifest's "scores" says which: "ratings" or "preferences".
+
 Reading it needs NumPy alone. `docs` of the format: the table of arrays in `Embeddings` and `Catalogue`; no pickle.
 """
 
@@ -29,6 +32,7 @@ from training.errors import ArtefactError
 
 KIND = "matinee-embeddings"
 FORMAT_VERSION = 1
+RATINGS, PREFERENCES = "ratings", "preferences"
 
 Floats = NDArray[np.float32]
 
@@ -122,7 +126,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """A trained model as arrays, all float32: rating(u, i) as in the head of this module."""
+    """A trained model as arrays, all float32: its scores as in the head of this module."""
 
     user_embeddings: Floats
     """(n_users, dim)."""
@@ -133,13 +137,13 @@ class Embeddings:
     item_biases: Floats
     """(n_items,)."""
     global_bias: float
-    """Added to every rating."""
+    """Added to every score."""
     catalogue: Catalogue
     """Who the rows are."""
     baseline: Baseline | None = None
     """For `matinee evaluate`; None where no ratings were at hand, as after an import."""
     description: Mapping[str, Any] = field(default_factory=dict)
-    """How it came about: rating_scale, objective, config, metrics, data_fingerprint, libraries."""
+    """How it came about: rating_scale, objective, scores, config, metrics, data_fingerprint, libraries."""
     content_sha256: str = ""
     """Of the manifest that it was read from, so of every file; empty where it was never written."""
 
@@ -157,6 +161,25 @@ class Embeddings:
     def dim(self) -> int:
         """The width of the embeddings."""
         return int(self.item_embeddings.shape[1])
+
+    @property
+    def scores_are_ratings(self) -> bool:
+        """Whether a score is a predicted rating. Raises ArtefactError as `scores_are_ratings` does."""
+        return scores_are_ratings(self.description)
+
+
+def scores_are_ratings(manifest: Mapping[str, Any]) -> bool:
+    """Whether a score of the model that `manifest` describes is a predicted rating, and not only a preference.
+
+    Older manifests say nothing: theirs are. Raises ArtefactError where the word is one of a newer release.
+    """
+    word = manifest.get("scores", RATINGS)
+    if word not in (RATINGS, PREFERENCES):
+        raise ArtefactError(
+            f"scores are {word!r} in the manifest; this program knows {RATINGS} and {PREFERENCES}:"
+            " use the release that wrote it, or a newer one"
+        )
+    return bool(word == RATINGS)
 
 
 def write_embeddings(embeddings: Embeddings, folder: Path, *, overwrite: bool = False) -> Manifest:
@@ -202,6 +225,8 @@ def open_embeddings(folder: Path) -> Embeddings:
 def _read(arrays: Arrays, manifest: Mapping[str, Any]) -> Embeddings:
     """The embeddings that `arrays` and `manifest` describe, proved to fit together."""
     n_users, n_items, dim = (check_count(manifest, name) for name in ("n_users", "n_items", "dim"))
+    # For the refusal of a word that it does not know.
+    scores_are_ratings(manifest)
     return Embeddings(
         user_embeddings=_finite(arrays, "user_embeddings", (n_users, dim)),
         item_embeddings=_finite(arrays, "item_embeddings", (n_items, dim)),

@@ -15,7 +15,7 @@ from matinee.command import Result
 from matinee.settings import Command, progress_console
 from training.embeddings import open_embeddings
 
-_TOLD = ("n_users", "n_items", "dim", "width", "index_key", "recall", "bytes", "build_s", "embeddings_sha256")
+_TOLD = ("n_users", "n_items", "dim", "width", "scores", "index_key", "recall", "bytes", "build_s", "embeddings_sha256")
 
 
 class IndexCommand(Command):
@@ -63,6 +63,7 @@ class IndexCommand(Command):
         table = Table(show_header=False, box=None)
         table.add_row("version", str(result["version"]))
         table.add_row("users × items", f"{result['n_users']:,} × {result['n_items']:,}")
+        table.add_row("scores", str(result["scores"]))
         table.add_row("index", f"{result['index_key']}, {result['width']} columns")
         for name, value in recall.items():
             table.add_row(name, f"{value:.4f}")

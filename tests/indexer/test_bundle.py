@@ -1,6 +1,6 @@
 import struct
 import tempfile
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +15,16 @@ from indexer.bundle import KIND, RECOMMEND_INDEX, SIMILAR_INDEX, Bundle, open_bu
 from indexer.errors import BundleError, IndexGateError
 from indexer.index import read_index
 from indexer.vectors import augment, query, unit_rows
-from tests.world import checker_board, random_embeddings
-from training.artefact import MANIFEST, _canonical, _content_hash, read_manifest, seal
+from tests.indexer.small import Change, resealed
+from tests.world import checker_board, fit_to_rank, random_embeddings, with_zeros
+from training.artefact import MANIFEST, _canonical, _content_hash, read_manifest
 from training.embeddings import Embeddings, write_embeddings
-
-Change = Callable[[Path, dict[str, Any]], None]
 
 
 def made(folder: Path, embeddings: Embeddings) -> Bundle:
     folder.mkdir()
     build_bundle(embeddings, folder)
     return open_bundle(folder)
-
-
-def resealed(folder: Path, change: Change) -> None:
-    """Change a bundle and give it a manifest that fits: what somebody with bad intentions could hand over."""
-    manifest = read_manifest(folder, KIND, 1)
-    (folder / MANIFEST).unlink()
-    derived = {"format", "format_version", "created", "files", "content_sha256"}
-    description = {name: value for name, value in manifest.items() if name not in derived}
-    change(folder, description)
-    seal(folder, KIND, 1, description)
 
 
 @pytest.fixture
@@ -193,6 +182,13 @@ SPOILT = {
     "bias is no number": (saying(global_bias="NaN"), "global_bias is 'NaN' in the manifest"),
     "NaN": (array_of("user_biases.npy", np.full(9, np.nan, np.float32)), "user_biases.npy: holds NaN or infinity"),
     "infinity": (array_of("item_vectors.npy", np.full((40, 8), np.inf, np.float32)), "holds NaN or infinity"),
+    "scores of a newer release": (
+        saying(scores="stars"),
+        "scores are 'stars' in the manifest; this program knows ratings",
+    ),
+    "scores are null": (saying(scores=None), "scores are None in the manifest"),
+    "scores are a list": (saying(scores=[]), r"scores are \[\] in the manifest"),
+    "scores are a dict": (saying(scores={"ratings": 1}), "scores are {'ratings': 1} in the manifest"),
     "global bias beyond float": (saying(global_bias=10**400), "it must be a number"),
     "a header of 36 TiB": (header("(10000000000000,)"), "that can be read safely"),
     "a header that does not end": (header("((((((("), "that can be read safely"),
@@ -240,3 +236,25 @@ def test_a_manifest_that_lists_its_files_in_another_way_is_refused(files: Any, b
 def test_resealing_alone_changes_nothing(bundle: Bundle, tmp_path: Path) -> None:
     resealed(tmp_path / "bundle", saying())
     open_bundle(tmp_path / "bundle")
+
+
+def test_the_bundle_says_whether_scores_are_ratings(bundle: Bundle, embeddings: Embeddings, tmp_path: Path) -> None:
+    assert (bundle.manifest["scores"], bundle.scores_are_ratings) == ("ratings", True)
+    ranking = made(tmp_path / "ranking", fit_to_rank(embeddings))
+    assert (ranking.manifest["scores"], ranking.scores_are_ratings) == ("preferences", False)
+
+
+def test_a_bundle_from_before_there_were_preferences_has_ratings(bundle: Bundle, tmp_path: Path) -> None:
+    resealed(tmp_path / "bundle", lambda _, description: description.pop("scores"))
+    assert open_bundle(tmp_path / "bundle").scores_are_ratings
+
+
+def test_vectors_of_zeros_are_indexed_and_pass_the_gate(tmp_path: Path, embeddings: Embeddings) -> None:
+    some = fit_to_rank(with_zeros(embeddings))
+    nothing = replace(
+        some,
+        user_embeddings=np.zeros_like(some.user_embeddings),
+        item_embeddings=np.zeros_like(some.item_embeddings),
+    )
+    for name, world in (("some", some), ("nothing", nothing)):
+        assert made(tmp_path / name, world).manifest["recall"] == {"recall@10": 1.0, "similar_recall@10": 1.0}

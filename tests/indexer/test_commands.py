@@ -7,6 +7,8 @@ import pytest
 from indexer.__main__ import main
 from indexer.store import Store
 from tests.indexer.small import published, written_embeddings
+from tests.world import fit_to_rank, random_embeddings
+from training.embeddings import write_embeddings
 
 
 @pytest.fixture
@@ -51,6 +53,17 @@ def test_index_prints_one_document_on_request(
     assert document["version"] == store.current()
     assert document["recall"] == {"recall@10": 1.0, "similar_recall@10": 1.0}
     assert (document["n_users"], document["n_items"], document["width"], document["current"]) == (4, 12, 8, True)
+
+
+def test_index_and_show_say_that_scores_are_preferences(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_embeddings(fit_to_rank(random_embeddings()), tmp_path / "ranking")
+    told = Told(capsys, "index", tmp_path / "ranking", store.folder).output
+    assert ["scores", "preferences"] in [line.split() for line in told.splitlines()]
+    shown = Told(capsys, "store", "show", store.folder).output
+    assert ["scores", "preferences"] in [line.split() for line in shown.splitlines()]
+    assert Told(capsys, "store", "show", store.folder, "--json").document["scores"] == "preferences"
 
 
 def test_index_can_leave_what_is_current(store: Store, embeddings: Path, capsys: pytest.CaptureFixture[str]) -> None:

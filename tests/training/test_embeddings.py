@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.world import random_embeddings
+from tests.world import fit_to_rank, random_embeddings
 from training.artefact import MANIFEST, seal
 from training.columns import Ids, Ragged, Strings
 from training.embeddings import (
@@ -166,6 +166,11 @@ CRAFTED = {
         put("baseline_user_biases", np.zeros(3, np.float32)),
         r"baseline_user_biases\.npy: is float32",
     ),
+    "scores of a newer release": (said(scores="stars"), r"scores are 'stars' in the manifest; .* or a newer one"),
+    "scores in capitals": (said(scores="Ratings"), r"this program knows ratings and preferences"),
+    "scores are null": (said(scores=None), r"scores are None in the manifest"),
+    "scores are true": (said(scores=True), r"scores are True in the manifest"),
+    "scores are a list": (said(scores=["ratings"]), r"scores are \['ratings'\] in the manifest"),
     "no baseline": (gone("baseline_item_biases"), r"baseline_item_biases\.npy: missing from the manifest"),
     "no users' embeddings": (gone("user_embeddings"), r"user_embeddings\.npy: missing from the manifest"),
     "no seen": (gone("seen_rows"), r"seen_rows\.npy: missing from the manifest"),
@@ -194,4 +199,18 @@ def test_a_model_with_nan_is_not_written(tmp_path: Path) -> None:
     broken = replace(random_embeddings(), user_embeddings=NAN)
     with pytest.raises(ArtefactError, match="holds NaN or infinity"):
         write_embeddings(broken, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_manifest_says_whether_scores_are_ratings_and_an_old_one_means_ratings(tmp_path: Path) -> None:
+    crafted(tmp_path / "old", said())
+    crafted(tmp_path / "rating", said(scores="ratings"))
+    write_embeddings(fit_to_rank(random_embeddings()), tmp_path / "ranking")
+    told = {path.name: open_embeddings(path).scores_are_ratings for path in tmp_path.iterdir()}
+    assert told == {"old": True, "rating": True, "ranking": False}
+
+
+def test_scores_that_nobody_knows_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="scores are 'stars'"):
+        write_embeddings(replace(random_embeddings(), description={"scores": "stars"}), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
