@@ -6,6 +6,7 @@ ServerError (a MatineeError)
 │   ├── OutOfRangeError      a field is missing or outside its range
 │   ├── UnknownUserError     the model was not trained on this user
 │   ├── UnknownItemError     the model was not trained on this item
+│   ├── NotRatingsError      the model's scores are preferences: it predicts no ratings
 │   └── NoModelError         no model version is loaded yet
 └── StartError               the server can't start: the process ends
     └── AddressError         the address is taken, not this machine's, or not allowed
@@ -57,6 +58,16 @@ class UnknownItemError(RequestError):
 
     def __init__(self, field: str, item_id: str) -> None:
         super().__init__(f"{field} {shown(item_id)}: the model was not trained on this item")
+
+
+class NotRatingsError(RequestError):
+    """The model's scores are preferences: it predicts no ratings."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this model was trained to rank, so its scores are preferences and it predicts no ratings;"
+            " ask Recommend, or publish a model of: matinee train --objective rating"
+        )
 
 
 class NoModelError(RequestError):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from indexer.bundle import Bundle
 from indexer.vectors import query as query_vector
-from server.errors import UnknownItemError, UnknownUserError
+from server.errors import NotRatingsError, UnknownItemError, UnknownUserError
 from server.search import Query, Rows, Scores, exact_lengths, exact_products, float32_slack, top_rows
 
 _UNIT_NORM = 1.001
@@ -40,14 +40,17 @@ class Retriever:
         self.version = bundle.version
         self.n_users = bundle.n_users
         self.n_items = bundle.n_items
+        self.scores_are_ratings = bundle.scores_are_ratings
         self._bundle = bundle
         self._catalogue = bundle.catalogue
         self._largest_norm = _largest_norm(bundle.item_vectors)
+        # Biases that are all 0 need not be asked for; a user of zeros then asks for nothing, which is answered at once.
+        self._item_bias_weight = float(bundle.item_vectors[:, bundle.dim].any())
 
     def recommend(
         self, user_id: str, k: int, *, include_seen: bool = False, exclude_item_ids: Sequence[str] = ()
     ) -> list[ScoredItem]:
-        """The k items with the highest predicted rating, best first, equal scores in the order of the item rows.
+        """The k items with the highest score, best first, equal scores in the order of the item rows.
 
         Items that the user has seen are left out unless `include_seen`; unknown `exclude_item_ids` are ignored. Fewer
         than k come back only where fewer are left. Raises UnknownUserError.
@@ -56,7 +59,7 @@ class Retriever:
         excluded = self._known_rows(exclude_item_ids)
         if not include_seen:
             excluded = np.concatenate([excluded, self._catalogue.seen[user_row]])
-        search = self._rating_query(user_row)
+        search = self._user_query(user_row)
         return self._scored(*top_rows(self._bundle.recommend_index, search, k, self._allowed(excluded)))
 
     def similar(self, item_id: str, k: int, *, exclude_item_ids: Sequence[str] = ()) -> list[ScoredItem]:
@@ -70,9 +73,14 @@ class Retriever:
         return self._scored(*top_rows(self._bundle.similar_index, search, k, self._allowed(excluded)))
 
     def predict(self, user_id: str, item_ids: Sequence[str]) -> list[float]:
-        """The predicted rating of each item, in the order asked for. Raises UnknownUserError, UnknownItemError."""
+        """The predicted rating of each item, in the order asked for.
+
+        Raises NotRatingsError where the model's scores are none, UnknownUserError, UnknownItemError.
+        """
+        if not self.scores_are_ratings:
+            raise NotRatingsError
         user_row = self._user_row(user_id)
-        ratings: list[float] = self._ratings(user_row, self._item_rows(item_ids)).tolist()
+        ratings: list[float] = self._scores(user_row, self._item_rows(item_ids)).tolist()
         return ratings
 
     def items(self, item_ids: Sequence[str]) -> list[Item]:
@@ -90,21 +98,21 @@ class Retriever:
         for item_row in _spread(self.n_items, n_searches):
             self.similar(self._catalogue.item_ids[item_row], 10)
 
-    def _rating_query(self, user_row: int) -> Query:
-        vector = query_vector(self._bundle.user_embeddings[user_row], self._bundle.width)
+    def _user_query(self, user_row: int) -> Query:
+        vector = query_vector(self._bundle.user_embeddings[user_row], self._bundle.width, self._item_bias_weight)
         return Query(
             vector=vector,
-            scores=lambda rows: self._ratings(user_row, rows),
+            scores=lambda rows: self._scores(user_row, rows),
             offset=self._user_offset(user_row),
             slack=float32_slack(vector, self._largest_norm),
         )
 
-    def _ratings(self, user_row: int, rows: Rows) -> Scores:
+    def _scores(self, user_row: int, rows: Rows) -> Scores:
         vectors = self._bundle.item_vectors
         embedding = self._bundle.user_embeddings[user_row].astype(np.float64)
         biases = vectors[rows, self._bundle.dim].astype(np.float64)
-        ratings: Scores = self._user_offset(user_row) + biases + exact_products(vectors, rows, embedding)
-        return ratings
+        scores: Scores = self._user_offset(user_row) + biases + exact_products(vectors, rows, embedding)
+        return scores
 
     def _user_offset(self, user_row: int) -> float:
         return self._bundle.global_bias + float(self._bundle.user_biases[user_row])

@@ -29,7 +29,7 @@ class Query:
     """What is looked for: the rows with the highest score(row) = offset + vector · row."""
 
     vector: NDArray[np.float32]
-    """(width,) as the index takes it."""
+    """(width,) as the index takes it; all zero only where every row scores the same."""
     scores: Callable[[Rows], Scores]
     """The exact scores of some rows: int64 (n,) → float64 (n,)."""
     offset: float
@@ -53,6 +53,10 @@ def top_rows(index: Index, query: Query, k: int, allowed: NDArray[np.bool_] | No
 
     Fewer come back only where fewer are allowed. `allowed` is bool (n,).
     """
+    if not query.vector.any():
+        # Nothing is told apart, as for a user of whom the model learnt nothing: no need to score every row for it.
+        rows = np.arange(min(k, index.ntotal)) if allowed is None else np.flatnonzero(allowed)[:k]
+        return rows, query.scores(rows)
     n_allowed = index.ntotal if allowed is None else int(np.count_nonzero(allowed))
     parameters = None if allowed is None else _selecting(allowed)
     n_fetched = k + _SPARE

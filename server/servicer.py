@@ -18,13 +18,14 @@ class Recommender:
         self._live = live
 
     def Recommend(self, request: pb.RecommendRequest) -> pb.RecommendResponse:  # noqa: N802  the schema's name
-        """The k unseen items with the highest predicted rating for one user."""
+        """The k unseen items with the highest score for one user."""
         user_id = checked_id("user_id", request.user_id)
         k = checked_k(request.k if request.HasField("k") else None)
         excluded = checked_ids("exclude_item_ids", request.exclude_item_ids, least=0)
         retriever = self._live.retriever()
         items = retriever.recommend(user_id, k, include_seen=request.include_seen, exclude_item_ids=excluded)
-        return pb.RecommendResponse(items=_messages(items), model_version=retriever.version)
+        kind = pb.SCORE_KIND_RATING if retriever.scores_are_ratings else pb.SCORE_KIND_PREFERENCE
+        return pb.RecommendResponse(items=_messages(items), model_version=retriever.version, score_kind=kind)
 
     def SimilarItems(self, request: pb.SimilarItemsRequest) -> pb.SimilarItemsResponse:  # noqa: N802  the schema's name
         """The k items most like one item."""

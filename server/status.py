@@ -4,6 +4,7 @@ import grpc
 
 from server.errors import (
     NoModelError,
+    NotRatingsError,
     OutOfRangeError,
     RequestError,
     UndecodableError,
@@ -16,5 +17,6 @@ STATUS: dict[type[RequestError], grpc.StatusCode] = {
     OutOfRangeError: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownUserError: grpc.StatusCode.NOT_FOUND,
     UnknownItemError: grpc.StatusCode.NOT_FOUND,
+    NotRatingsError: grpc.StatusCode.FAILED_PRECONDITION,
     NoModelError: grpc.StatusCode.UNAVAILABLE,
 }

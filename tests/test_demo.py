@@ -23,6 +23,7 @@ def demo(*arguments: str | Path) -> dict[str, Any]:
 def assert_whole(told: dict[str, Any]) -> None:
     assert len(told["recommendations"]) == 10
     assert all(item["title"] for item in told["recommendations"])
+    assert told["score_kind"] == "rating"
     assert len(set(told["versions"])) == 2
     assert told["errors"] == 0
     assert told["answers"] > 0

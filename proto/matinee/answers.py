@@ -1,6 +1,15 @@
 """What a server answers, as the client returns it: frozen, typed, of plain Python values."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+ScoreKind = Literal["rating", "preference", "cosine", "unknown"]
+"""What scores are; higher is better in each.
+
+"rating": the predicted rating, on the scale of the ratings, not clipped to it. "preference": no rating, but how much
+the item is to the user's taste, about 0 to 1, of a model that was trained to rank. "cosine": of similar items, -1 to 1.
+"unknown": something that only a newer client has a word for.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +19,7 @@ class ScoredItem:
     item_id: str
     """The id that the ratings used."""
     score: float
-    """Recommendations: the predicted rating. Similar items: the cosine, -1 to 1. Higher is better."""
+    """What the list's `score_kind` says. Higher is better."""
     title: str
     """Empty where the data had none."""
 
@@ -23,6 +32,8 @@ class Recommendations:
     """As many as were asked for, or all that exist."""
     model_version: str
     """The version that answered."""
+    score_kind: ScoreKind
+    """What every item's score is."""
 
 
 @dataclass(frozen=True, slots=True)

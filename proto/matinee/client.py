@@ -7,9 +7,10 @@ from typing import NoReturn, Protocol, Self, TypeVar, cast
 
 import grpc
 
-from matinee.answers import Item, Items, PredictedRating, PredictedRatings, Recommendations, ScoredItem
+from matinee.answers import Item, Items, PredictedRating, PredictedRatings, Recommendations, ScoredItem, ScoreKind
 from matinee.errors import (
     DeadlineExceededError,
+    FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
     ResourceExhaustedError,
@@ -22,11 +23,19 @@ from matinee.v1 import recommender_pb2_grpc as pb_grpc
 ERRORS: dict[grpc.StatusCode, type[ServiceError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidArgumentError,
     grpc.StatusCode.NOT_FOUND: NotFoundError,
+    grpc.StatusCode.FAILED_PRECONDITION: FailedPreconditionError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceededError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhaustedError,
 }
 """Any other code is a plain ServiceError."""
+
+_SCORE_KINDS: dict[int, ScoreKind] = {
+    # A server from before there were preferences.
+    pb.SCORE_KIND_UNSPECIFIED: "rating",
+    pb.SCORE_KIND_RATING: "rating",
+    pb.SCORE_KIND_PREFERENCE: "preference",
+}
 
 _OPTIONS = [
     # The answers to 10,000 ids may be longer than gRPC's default of 4 MiB.
@@ -56,7 +65,8 @@ class Client:
     ...         print(item.title, item.score)
 
     Ids are strings; an int is written in decimal. Every method raises a ServiceError: InvalidArgumentError,
-    NotFoundError, UnavailableError, DeadlineExceededError after `timeout_s` seconds, ResourceExhaustedError.
+    NotFoundError, UnavailableError, DeadlineExceededError after `timeout_s` seconds, ResourceExhaustedError;
+    `predict_ratings` also FailedPreconditionError.
     """
 
     def __init__(self, address: str = "127.0.0.1:50051", timeout_s: float = 1.0) -> None:
@@ -74,8 +84,9 @@ class Client:
         include_seen: bool = False,
         exclude_item_ids: Iterable[str | int] = (),
     ) -> Recommendations:
-        """The `k` items with the highest predicted rating, best first; without those the user has seen by default.
+        """The `k` items with the highest score, best first; without those the user has seen by default.
 
+        Scores are predicted ratings, or preferences of a model that was trained to rank: the answer's `score_kind`.
         `k`: 1 to 1,000. Fewer come back only where fewer exist. Unknown `exclude_item_ids` are ignored.
         """
         request = _valid(
@@ -84,7 +95,8 @@ class Client:
             )
         )
         response = self._call(self._stub.Recommend, request)
-        return Recommendations(_scored(response.items), response.model_version)
+        kind = _SCORE_KINDS.get(response.score_kind, "unknown")
+        return Recommendations(_scored(response.items), response.model_version, kind)
 
     def similar_items(
         self, item_id: str | int, k: int = 10, *, exclude_item_ids: Iterable[str | int] = ()
@@ -94,10 +106,13 @@ class Client:
             lambda: pb.SimilarItemsRequest(item_id=str(item_id), k=k, exclude_item_ids=map(str, exclude_item_ids))
         )
         response = self._call(self._stub.SimilarItems, request)
-        return Recommendations(_scored(response.items), response.model_version)
+        return Recommendations(_scored(response.items), response.model_version, "cosine")
 
     def predict_ratings(self, user_id: str | int, item_ids: Iterable[str | int]) -> PredictedRatings:
-        """What the model predicts that the user would rate each of 1 to 10,000 items, in their order."""
+        """What the model predicts that the user would rate each of 1 to 10,000 items, in their order.
+
+        Raises FailedPreconditionError where the model was trained to rank: its scores are preferences, not ratings.
+        """
         request = _valid(lambda: pb.PredictRatingsRequest(user_id=str(user_id), item_ids=map(str, item_ids)))
         response = self._call(self._stub.PredictRatings, request)
         ratings = tuple(PredictedRating(rating.item_id, rating.rating) for rating in response.ratings)

@@ -10,14 +10,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from matinee.answers import Recommendations
 from matinee.client import Client
 from matinee.command import Result, finish, say
 from matinee.errors import MatineeError
-from matinee.lookup import print_items
+from matinee.lookup import SCORE_TITLES, print_items
 from matinee.rehearsal import Asking, Server, matinee
 
 _HELP = """\
@@ -107,7 +108,7 @@ class Demo:
         with server, Client(server.address) as client:
             with self._step("ask"):
                 user_id = user_id or _first_user(self.folder / "test.csv")
-                recommendations = self._ask(client, ratings, user_id)
+                recommended = self._ask(client, ratings, user_id)
             with Asking(server.address, user_id) as asking:
                 with self._step("retrain"):
                     self._train(ratings, "embeddings-retrained", "--seed", "43")
@@ -123,7 +124,8 @@ class Demo:
             "steps_s": self.steps_s,
             "quality": quality,
             "user_id": user_id,
-            "recommendations": recommendations,
+            "recommendations": recommended["items"],
+            "score_kind": recommended["score_kind"],
             "versions": [first, second],
             "answers": asking.answers,
             "errors": len(asking.errors),
@@ -145,20 +147,24 @@ class Demo:
         say(f"   published {version}")
         return version
 
-    def _ask(self, client: Client, ratings: Path, user_id: str) -> list[dict[str, Any]]:
+    def _ask(self, client: Client, ratings: Path, user_id: str) -> dict[str, Any]:
         """Print a user's history, recommendations, and what is similar to the favourite; the recommendations."""
         history = _call("ratings", ratings, "--user-id", user_id, "--k", "5", *self.passed_on)["items"]
         print(f"\nUser {user_id} rated highest:", flush=True)
         print_items([(item["item_id"], item["title"], item["rating"]) for item in history], score="rating")
         answer = client.recommend(user_id, k=10)
         print(f"\nRecommended to user {user_id} (version {answer.model_version}):")
-        print_items([(item.item_id, item.title, item.score) for item in answer.items], score="predicted rating")
+        _print_answer(answer)
         favourite = history[0]
         print(f"\nMost like {favourite['title'] or favourite['item_id']}:")
-        similar = client.similar_items(favourite["item_id"], k=5)
-        print_items([(item.item_id, item.title, item.score) for item in similar.items], score="cosine")
+        _print_answer(client.similar_items(favourite["item_id"], k=5))
         sys.stdout.flush()
-        return [{"item_id": item.item_id, "title": item.title, "score": item.score} for item in answer.items]
+        return asdict(answer)
+
+
+def _print_answer(answer: Recommendations) -> None:
+    items = [(item.item_id, item.title, item.score) for item in answer.items]
+    print_items(items, score=SCORE_TITLES[answer.score_kind])
 
 
 def _first_user(ratings: Path) -> str:

@@ -5,6 +5,7 @@ MatineeError
 ├── ServiceError               the server answered with a status other than OK, or not at all
 │   ├── InvalidArgumentError   a field of the request is out of range
 │   ├── NotFoundError          the model does not know this user or item
+│   ├── FailedPreconditionError the model can't answer this method
 │   ├── UnavailableError       no server there, or no model loaded yet
 │   ├── DeadlineExceededError  no answer in time
 │   └── ResourceExhaustedError the server sheds load, or the message is too large
@@ -39,6 +40,10 @@ class InvalidArgumentError(ServiceError):
 
 class NotFoundError(ServiceError):
     """The model was not trained on this user or item."""
+
+
+class FailedPreconditionError(ServiceError):
+    """The model that is served can't answer this method: its scores are no ratings."""
 
 
 class UnavailableError(ServiceError):

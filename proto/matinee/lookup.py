@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
-from matinee.answers import Recommendations
+from matinee.answers import Recommendations, ScoreKind
 from matinee.client import Client
 from matinee.command import Result, finish
 from matinee.errors import UnavailableError
@@ -29,6 +29,14 @@ examples:
 """,
 }
 
+SCORE_TITLES: dict[ScoreKind, str] = {
+    "rating": "predicted rating",
+    "preference": "preference",
+    "cosine": "cosine",
+    "unknown": "score",
+}
+"""What heads the column of scores."""
+
 Ask = Callable[[Client, argparse.Namespace], Recommendations]
 
 
@@ -36,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run `arguments`, the verb first: recommend or similar; the exit status."""
     verb, *rest = arguments
     options = (_recommend_parser() if verb == "recommend" else _similar_parser()).parse_args(rest)
-    return finish(lambda: _ask(options), options.json, lambda result: _show(result, options.score))
+    return finish(lambda: _ask(options), options.json, _show)
 
 
 def print_items(items: Sequence[tuple[str, str, float]], score: str) -> None:
@@ -71,18 +79,18 @@ def _ask(options: argparse.Namespace) -> Result:
     return asdict(answer)
 
 
-def _show(result: Result, score: str) -> None:
+def _show(result: Result) -> None:
     items: Iterable[dict[str, str | float]] = result["items"]  # type: ignore[assignment]  # what asdict made
-    print_items([(str(item["item_id"]), str(item["title"]), float(item["score"])) for item in items], score)
+    title = SCORE_TITLES[result["score_kind"]]  # type: ignore[index]  # what asdict made
+    print_items([(str(item["item_id"]), str(item["title"]), float(item["score"])) for item in items], title)
     print(f"\nmodel version {result['model_version']}")
 
 
 def _recommend_parser() -> argparse.ArgumentParser:
-    parser = _parser("recommend", "Ask a server for the items that a user would rate highest.")
+    parser = _parser("recommend", "Ask a server for the items that suit a user best.")
     parser.add_argument("user_id", metavar="USER_ID", help="as the ratings have it")
     parser.add_argument("--include-seen", action="store_true", help="also items that the user has already rated")
     parser.set_defaults(
-        score="predicted rating",
         ask=lambda client, options: client.recommend(
             options.user_id, options.k, include_seen=options.include_seen, exclude_item_ids=options.exclude
         ),
@@ -94,7 +102,6 @@ def _similar_parser() -> argparse.ArgumentParser:
     parser = _parser("similar", "Ask a server for the items most like one item.")
     parser.add_argument("item_id", metavar="ITEM_ID", help="as the ratings have it")
     parser.set_defaults(
-        score="cosine",
         ask=lambda client, options: client.similar_items(options.item_id, options.k, exclude_item_ids=options.exclude),
     )
     return parser

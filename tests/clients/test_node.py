@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from matinee.v1 import recommender_pb2 as pb
 from server.service import Server
 from tests.server.running import publish, running
 from tests.world import oracle, predicted_ratings, random_embeddings
@@ -56,6 +57,7 @@ def test_a_stranger_in_node_learns_the_schema_and_gets_right_answers_and_errors(
     assert told["recommend"]["items"] == told["by_default"]["items"][:3]
     scores = [item["score"] for item in told["by_default"]["items"]]
     np.testing.assert_allclose(scores, predicted_ratings(WORLD, 6)[expected], atol=1e-5)
+    assert told["recommend"]["score_kind"] == pb.SCORE_KIND_RATING
     assert len(told["similar"]["items"]) == 2
     assert told["items"]["items"][0]["title"] == "Title of i3"
     rating = float(predicted_ratings(WORLD, 6)[WORLD.catalogue.item_ids.row("i3")])

@@ -2,8 +2,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,17 @@ from matinee.answers import Item, PredictedRating, ScoredItem
 from matinee.client import ERRORS, Client
 from matinee.errors import (
     DeadlineExceededError,
+    FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
     ResourceExhaustedError,
     ServiceError,
     UnavailableError,
 )
+from matinee.v1 import recommender_pb2 as pb
 from server.service import Server
 from tests.server.running import asking, publish, running
-from tests.world import checker_board
+from tests.world import checker_board, fit_to_rank
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,8 @@ def test_answers_are_plain_typed_values(client: Client, server: Server) -> None:
     answer = client.recommend("0", k=2)
     assert answer.items == (ScoredItem("4", 4.0, "even"), ScoredItem("6", 4.0, "even"))
     assert answer.model_version == server.live.version
+    assert answer.score_kind == "rating"
+    assert client.similar_items("0").score_kind == "cosine"
     assert client.similar_items("0", k=1).items[0].item_id == "2"
     assert client.predict_ratings("0", ["1", "0"]).ratings == (PredictedRating("1", 2.0), PredictedRating("0", 4.0))
     assert client.get_items(["1"]).items == (Item("1", "odd", ()),)
@@ -122,25 +127,47 @@ def test_every_call_has_a_deadline() -> None:
         client.recommend(1)
 
 
-def answering(code: grpc.StatusCode) -> grpc.GenericRpcHandler:
-    def refuse(request: Any, context: grpc.ServicerContext) -> None:
-        context.abort(code, "as asked")
-
-    handler: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(refuse)
+def answering(answer: Callable[[grpc.ServicerContext], Any]) -> grpc.GenericRpcHandler:
+    handler: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(lambda _, context: answer(context))
     return grpc.method_handlers_generic_handler("matinee.v1.Recommender", {"Recommend": handler})
+
+
+@contextmanager
+def serving(handler: grpc.GenericRpcHandler) -> Iterator[Client]:
+    with ThreadPoolExecutor(1) as pool:
+        server = grpc.server(pool, handlers=[handler])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        with Client(f"127.0.0.1:{port}", timeout_s=30.0) as client:
+            yield client
+        server.stop(grace=None).wait()
 
 
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
 def test_every_status_is_a_service_error_that_carries_it(code: grpc.StatusCode) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        server = grpc.server(pool, handlers=[answering(code)])
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        with Client(f"127.0.0.1:{port}", timeout_s=30.0) as client, pytest.raises(ServiceError) as caught:
-            client.recommend(1)
-        server.stop(grace=None).wait()
+    refuse = answering(lambda context: context.abort(code, "as asked"))
+    with serving(refuse) as client, pytest.raises(ServiceError) as caught:
+        client.recommend(1)
     assert type(caught.value) is ERRORS.get(code, ServiceError)
     assert caught.value.status == code.name
+
+
+def test_a_model_fit_to_rank_predicts_no_ratings(tmp_path: Path) -> None:
+    publish(tmp_path, fit_to_rank(checker_board()))
+    with running(tmp_path) as server, asking(server) as client:
+        assert client.recommend(0).score_kind == "preference"
+        assert client.similar_items(0).score_kind == "cosine"
+        with pytest.raises(FailedPreconditionError, match=r"trained to rank, .* --objective rating") as caught:
+            client.predict_ratings(0, [1])
+    assert caught.value.status == "FAILED_PRECONDITION"
+
+
+@pytest.mark.parametrize(("on_the_wire", "told"), [({}, "rating"), ({"score_kind": 9}, "unknown")])
+def test_servers_of_other_releases_are_understood(on_the_wire: dict[str, Any], told: str) -> None:
+    # An older server does not say what scores are, and its are ratings; of a newer one's kinds nothing is claimed.
+    response = pb.RecommendResponse(items=[pb.ScoredItem(item_id="1", score=0.5)], **on_the_wire)
+    with serving(answering(lambda _: response.SerializeToString())) as client:
+        assert client.recommend(1).score_kind == told
 
 
 def test_every_kind_of_service_error_comes_from_a_status() -> None:

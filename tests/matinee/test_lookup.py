@@ -16,7 +16,7 @@ from matinee.__main__ import main
 from matinee.lookup import print_items
 from server.service import Server
 from tests.server.running import publish, running
-from tests.world import checker_board
+from tests.world import checker_board, fit_to_rank
 from training.columns import Strings
 
 TITLES = ["Alien", "七人の侍", "Amélie", "Solaris", "Stalker"]
@@ -71,7 +71,22 @@ def test_json_is_one_document(capsys: pytest.CaptureFixture[str], server: Server
     assert json.loads(capsys.readouterr().out) == {
         "items": [{"item_id": "4", "score": 4.0, "title": "Amélie"}],
         "model_version": server.live.version,
+        "score_kind": "rating",
     }
+    assert main(["similar", "0", "--k", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["score_kind"] == "cosine"
+
+
+def test_a_model_fit_to_rank_has_preferences_and_no_ratings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(tmp_path, fit_to_rank(checker_board()))
+    with running(tmp_path) as ranking:
+        assert main(["recommend", "0", "--k", "1", "--server", str(ranking.address)]) == 0
+        table = capsys.readouterr().out
+        assert main(["recommend", "0", "--k", "1", "--json", "--server", str(ranking.address)]) == 0
+        document = json.loads(capsys.readouterr().out)
+    assert table.splitlines()[:2] == ["rank  item  title  preference", "   1  4     even       1.0000"]
+    assert "rating" not in table
+    assert document["score_kind"] == "preference"
 
 
 def test_the_flags_are_the_requests_fields(capsys: pytest.CaptureFixture[str]) -> None:

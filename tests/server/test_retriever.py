@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from server.errors import UnknownItemError, UnknownUserError
 from server.retriever import Retriever
 from tests.server.running import cosines, every_share_seen, full_of_ties, opened, similar_oracle
-from tests.world import checker_board, oracle, predicted_ratings, random_embeddings
+from tests.world import checker_board, oracle, predicted_ratings, random_embeddings, with_zeros
 from training.embeddings import Embeddings
 
 PLAIN = every_share_seen()
-WORLDS = {"plain": PLAIN, "ties": full_of_ties(PLAIN)}
+WORLDS = {"plain": PLAIN, "ties": full_of_ties(PLAIN), "zeros": with_zeros(PLAIN)}
 N_USERS, N_ITEMS = PLAIN.n_users, PLAIN.n_items
 
 worlds = st.sampled_from(sorted(WORLDS))

@@ -70,6 +70,18 @@ def test_an_index_that_finds_fewer_than_asked_for_is_made_up_for() -> None:
     assert rows.tolist() == np.argsort(-scores)[:100].tolist()
 
 
+@given(n_allowed=st.none() | st.integers(0, N_ROWS), k=st.integers(1, N_ROWS + 20))
+def test_a_query_of_zeros_finds_the_first_allowed_rows_and_searches_for_nothing(n_allowed: int | None, k: int) -> None:
+    allowed = None if n_allowed is None else np.arange(N_ROWS) >= N_ROWS - n_allowed
+    expected = np.arange(N_ROWS) if allowed is None else np.flatnonzero(allowed)
+    # An index of nothing could not be asked.
+    empty = faiss.IndexFlatIP(WIDTH)
+    empty.ntotal = N_ROWS
+    rows, scores = top_rows(empty, looking_for(np.zeros(WIDTH, np.float32)), k, allowed)
+    assert rows.tolist() == expected[:k].tolist()
+    assert scores.tolist() == [0.0] * len(rows)
+
+
 def test_equal_rows_score_equal_wherever_they_stand() -> None:
     vectors = np.tile(VECTORS[:1], (1003, 1))
     products = exact_products(vectors, np.arange(1003), VECTORS[1].astype(np.float64))

@@ -24,35 +24,37 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cmatinee/v1/recommender.proto\x12\nmatinee.v1\";\n\nScoredItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\r\n\x05title\x18\x03 \x01(\t\"i\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x0cinclude_seen\x18\x03 \x01(\x08\x12\x18\n\x10\x65xclude_item_ids\x18\x04 \x03(\tB\x04\n\x02_k\"Q\n\x11RecommendResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.matinee.v1.ScoredItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\"V\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x10\x65xclude_item_ids\x18\x03 \x03(\tB\x04\n\x02_k\"T\n\x14SimilarItemsResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.matinee.v1.ScoredItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\":\n\x15PredictRatingsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\"2\n\x0fPredictedRating\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0e\n\x06rating\x18\x02 \x01(\x02\"]\n\x16PredictRatingsResponse\x12,\n\x07ratings\x18\x01 \x03(\x0b\x32\x1b.matinee.v1.PredictedRating\x12\x15\n\rmodel_version\x18\x02 \x01(\t\"#\n\x0fGetItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\"4\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\"J\n\x10GetItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.matinee.v1.Item\x12\x15\n\rmodel_version\x18\x02 \x01(\t2\xca\x02\n\x0bRecommender\x12H\n\tRecommend\x12\x1c.matinee.v1.RecommendRequest\x1a\x1d.matinee.v1.RecommendResponse\x12Q\n\x0cSimilarItems\x12\x1f.matinee.v1.SimilarItemsRequest\x1a .matinee.v1.SimilarItemsResponse\x12W\n\x0ePredictRatings\x12!.matinee.v1.PredictRatingsRequest\x1a\".matinee.v1.PredictRatingsResponse\x12\x45\n\x08GetItems\x12\x1b.matinee.v1.GetItemsRequest\x1a\x1c.matinee.v1.GetItemsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cmatinee/v1/recommender.proto\x12\nmatinee.v1\";\n\nScoredItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\r\n\x05title\x18\x03 \x01(\t\"i\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x0cinclude_seen\x18\x03 \x01(\x08\x12\x18\n\x10\x65xclude_item_ids\x18\x04 \x03(\tB\x04\n\x02_k\"|\n\x11RecommendResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.matinee.v1.ScoredItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12)\n\nscore_kind\x18\x03 \x01(\x0e\x32\x15.matinee.v1.ScoreKind\"V\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x10\x65xclude_item_ids\x18\x03 \x03(\tB\x04\n\x02_k\"T\n\x14SimilarItemsResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.matinee.v1.ScoredItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\":\n\x15PredictRatingsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\"2\n\x0fPredictedRating\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0e\n\x06rating\x18\x02 \x01(\x02\"]\n\x16PredictRatingsResponse\x12,\n\x07ratings\x18\x01 \x03(\x0b\x32\x1b.matinee.v1.PredictedRating\x12\x15\n\rmodel_version\x18\x02 \x01(\t\"#\n\x0fGetItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\"4\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\"J\n\x10GetItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.matinee.v1.Item\x12\x15\n\rmodel_version\x18\x02 \x01(\t*Y\n\tScoreKind\x12\x1a\n\x16SCORE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11SCORE_KIND_RATING\x10\x01\x12\x19\n\x15SCORE_KIND_PREFERENCE\x10\x02\x32\xca\x02\n\x0bRecommender\x12H\n\tRecommend\x12\x1c.matinee.v1.RecommendRequest\x1a\x1d.matinee.v1.RecommendResponse\x12Q\n\x0cSimilarItems\x12\x1f.matinee.v1.SimilarItemsRequest\x1a .matinee.v1.SimilarItemsResponse\x12W\n\x0ePredictRatings\x12!.matinee.v1.PredictRatingsRequest\x1a\".matinee.v1.PredictRatingsResponse\x12\x45\n\x08GetItems\x12\x1b.matinee.v1.GetItemsRequest\x1a\x1c.matinee.v1.GetItemsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'matinee.v1.recommender_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SCOREKIND']._serialized_start=886
+  _globals['_SCOREKIND']._serialized_end=975
   _globals['_SCOREDITEM']._serialized_start=44
   _globals['_SCOREDITEM']._serialized_end=103
   _globals['_RECOMMENDREQUEST']._serialized_start=105
   _globals['_RECOMMENDREQUEST']._serialized_end=210
   _globals['_RECOMMENDRESPONSE']._serialized_start=212
-  _globals['_RECOMMENDRESPONSE']._serialized_end=293
-  _globals['_SIMILARITEMSREQUEST']._serialized_start=295
-  _globals['_SIMILARITEMSREQUEST']._serialized_end=381
-  _globals['_SIMILARITEMSRESPONSE']._serialized_start=383
-  _globals['_SIMILARITEMSRESPONSE']._serialized_end=467
-  _globals['_PREDICTRATINGSREQUEST']._serialized_start=469
-  _globals['_PREDICTRATINGSREQUEST']._serialized_end=527
-  _globals['_PREDICTEDRATING']._serialized_start=529
-  _globals['_PREDICTEDRATING']._serialized_end=579
-  _globals['_PREDICTRATINGSRESPONSE']._serialized_start=581
-  _globals['_PREDICTRATINGSRESPONSE']._serialized_end=674
-  _globals['_GETITEMSREQUEST']._serialized_start=676
-  _globals['_GETITEMSREQUEST']._serialized_end=711
-  _globals['_ITEM']._serialized_start=713
-  _globals['_ITEM']._serialized_end=765
-  _globals['_GETITEMSRESPONSE']._serialized_start=767
-  _globals['_GETITEMSRESPONSE']._serialized_end=841
-  _globals['_RECOMMENDER']._serialized_start=844
-  _globals['_RECOMMENDER']._serialized_end=1174
+  _globals['_RECOMMENDRESPONSE']._serialized_end=336
+  _globals['_SIMILARITEMSREQUEST']._serialized_start=338
+  _globals['_SIMILARITEMSREQUEST']._serialized_end=424
+  _globals['_SIMILARITEMSRESPONSE']._serialized_start=426
+  _globals['_SIMILARITEMSRESPONSE']._serialized_end=510
+  _globals['_PREDICTRATINGSREQUEST']._serialized_start=512
+  _globals['_PREDICTRATINGSREQUEST']._serialized_end=570
+  _globals['_PREDICTEDRATING']._serialized_start=572
+  _globals['_PREDICTEDRATING']._serialized_end=622
+  _globals['_PREDICTRATINGSRESPONSE']._serialized_start=624
+  _globals['_PREDICTRATINGSRESPONSE']._serialized_end=717
+  _globals['_GETITEMSREQUEST']._serialized_start=719
+  _globals['_GETITEMSREQUEST']._serialized_end=754
+  _globals['_ITEM']._serialized_start=756
+  _globals['_ITEM']._serialized_end=808
+  _globals['_GETITEMSRESPONSE']._serialized_start=810
+  _globals['_GETITEMSRESPONSE']._serialized_end=884
+  _globals['_RECOMMENDER']._serialized_start=978
+  _globals['_RECOMMENDER']._serialized_end=1308
 # @@protoc_insertion_point(module_scope)

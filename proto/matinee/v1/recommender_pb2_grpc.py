@@ -62,7 +62,8 @@ class RecommenderServicer(object):
     """
 
     def Recommend(self, request, context):
-        """The k unseen items with the highest predicted rating for one user, best first.
+        """The k unseen items with the highest score for one user, best first: predicted ratings, or preferences of a model
+        that was trained to rank.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,7 +77,8 @@ class RecommenderServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PredictRatings(self, request, context):
-        """What the model predicts that one user would rate each of the given items.
+        """What the model predicts that one user would rate each of the given items. FAILED_PRECONDITION where the model was
+        trained to rank: its scores are preferences, not ratings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -8,7 +8,8 @@ was made from, and is made from exactly one. Scores: higher is better; ranked in
 rounded to float.
 
 Status codes: INVALID_ARGUMENT names the field, its value and the range, or says that the bytes are not the message;
-NOT_FOUND names the unknown id; UNAVAILABLE means that no model version is loaded yet; RESOURCE_EXHAUSTED that too
+NOT_FOUND names the unknown id; FAILED_PRECONDITION means that this model can't answer the method: ratings are asked
+for and its scores are preferences; UNAVAILABLE means that no model version is loaded yet; RESOURCE_EXHAUSTED that too
 many requests wait, or that the message is larger than any request may be.
 """
 
@@ -43,11 +44,15 @@ class RecommenderStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RecommenderAsyncStub: ...
     Recommend: _grpc.UnaryUnaryMultiCallable[_recommender_pb2.RecommendRequest, _recommender_pb2.RecommendResponse]
-    """The k unseen items with the highest predicted rating for one user, best first."""
+    """The k unseen items with the highest score for one user, best first: predicted ratings, or preferences of a model
+    that was trained to rank.
+    """
     SimilarItems: _grpc.UnaryUnaryMultiCallable[_recommender_pb2.SimilarItemsRequest, _recommender_pb2.SimilarItemsResponse]
     """The k items most like one item, most alike first; never the item itself."""
     PredictRatings: _grpc.UnaryUnaryMultiCallable[_recommender_pb2.PredictRatingsRequest, _recommender_pb2.PredictRatingsResponse]
-    """What the model predicts that one user would rate each of the given items."""
+    """What the model predicts that one user would rate each of the given items. FAILED_PRECONDITION where the model was
+    trained to rank: its scores are preferences, not ratings.
+    """
     GetItems: _grpc.UnaryUnaryMultiCallable[_recommender_pb2.GetItemsRequest, _recommender_pb2.GetItemsResponse]
     """Titles and tags of the given items."""
 
@@ -57,11 +62,15 @@ class RecommenderAsyncStub(RecommenderStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Recommend: _aio.UnaryUnaryMultiCallable[_recommender_pb2.RecommendRequest, _recommender_pb2.RecommendResponse]  # type: ignore[assignment]
-    """The k unseen items with the highest predicted rating for one user, best first."""
+    """The k unseen items with the highest score for one user, best first: predicted ratings, or preferences of a model
+    that was trained to rank.
+    """
     SimilarItems: _aio.UnaryUnaryMultiCallable[_recommender_pb2.SimilarItemsRequest, _recommender_pb2.SimilarItemsResponse]  # type: ignore[assignment]
     """The k items most like one item, most alike first; never the item itself."""
     PredictRatings: _aio.UnaryUnaryMultiCallable[_recommender_pb2.PredictRatingsRequest, _recommender_pb2.PredictRatingsResponse]  # type: ignore[assignment]
-    """What the model predicts that one user would rate each of the given items."""
+    """What the model predicts that one user would rate each of the given items. FAILED_PRECONDITION where the model was
+    trained to rank: its scores are preferences, not ratings.
+    """
     GetItems: _aio.UnaryUnaryMultiCallable[_recommender_pb2.GetItemsRequest, _recommender_pb2.GetItemsResponse]  # type: ignore[assignment]
     """Titles and tags of the given items."""
 
@@ -74,7 +83,9 @@ class RecommenderServicer(metaclass=_abc_1.ABCMeta):
         request: _recommender_pb2.RecommendRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recommender_pb2.RecommendResponse, _abc.Awaitable[_recommender_pb2.RecommendResponse]]:
-        """The k unseen items with the highest predicted rating for one user, best first."""
+        """The k unseen items with the highest score for one user, best first: predicted ratings, or preferences of a model
+        that was trained to rank.
+        """
 
     @_abc_1.abstractmethod
     def SimilarItems(
@@ -90,7 +101,9 @@ class RecommenderServicer(metaclass=_abc_1.ABCMeta):
         request: _recommender_pb2.PredictRatingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recommender_pb2.PredictRatingsResponse, _abc.Awaitable[_recommender_pb2.PredictRatingsResponse]]:
-        """What the model predicts that one user would rate each of the given items."""
+        """What the model predicts that one user would rate each of the given items. FAILED_PRECONDITION where the model was
+        trained to rank: its scores are preferences, not ratings.
+        """
 
     @_abc_1.abstractmethod
     def GetItems(
