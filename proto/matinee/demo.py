@@ -34,6 +34,8 @@ examples:
   matinee demo goodbooks-10k --user-column user_id --item-column book_id --rating-column rating
   matinee demo --folder demo       # keep what it makes, to look at
 """
+# Of the many figures that evaluate measures.
+_QUALITY = ("rmse", "mae", "ndcg@10", "recall@10", "coverage@10")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -174,5 +176,5 @@ def _first_user(ratings: Path) -> str:
 
 def _print_quality(quality: dict[str, Any]) -> None:
     for row in quality["rows"]:
-        figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if isinstance(value, float))
+        figures = "  ".join(f"{name} {row[name]:.4f}" for name in _QUALITY if isinstance(row.get(name), float))
         print(f"   {row['name']:<14} {figures}", flush=True)

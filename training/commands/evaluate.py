@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeR
 from matinee.command import Result
 from matinee.settings import progress_console
 from training.commands.reading import RatingsCommand
-from training.embeddings import Embeddings, open_embeddings
+from training.embeddings import PREFERENCES, Embeddings, open_embeddings
 from training.evaluation.evaluate import HeldOut, How, Watch, measure
 from training.evaluation.table import figures_table
 
@@ -120,5 +120,5 @@ def _notes(result: Mapping[str, Any]) -> Iterator[str]:
     n_users, n_relevant = result["rows"][0]["n_users"], result["n_relevant_users"]
     drawn = f"{n_users:,} users, drawn at random from {n_relevant:,}" if n_users < n_relevant else f"{n_users:,} users"
     yield f"rankings of all unseen items for {drawn} with an item rated {result['threshold']:g} or more"
-    if result["scores"] == "preferences":
+    if result["scores"] == PREFERENCES:
         yield "no RMSE or MAE of the model: it was fitted to rank, and its scores are preferences, not ratings"

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from training.data.ratings import Ratings
-from training.embeddings import Embeddings, Floats
+from training.embeddings import PREFERENCES, RATINGS, Embeddings, Floats
 from training.evaluation.baselines import BiasOnly, MostPopular
 from training.evaluation.figures import Figures, add_errors, add_rankings
 from training.evaluation.held_out import HeldOut, Rows, relevant_items
@@ -35,7 +35,7 @@ from training.evaluation.predictors import Model, Predictor
 
 __all__ = [
     "HeldOut", "How", "clipped_predictions", "contestants", "evaluate", "measure", "rating_errors", "rating_scale",
-    "relevant_items", "scores_are_ratings",
+    "relevant_items",
 ]  # fmt: skip
 
 MODEL = "model"
@@ -82,7 +82,7 @@ def measure(embeddings: Embeddings, held_out: HeldOut, how: How, watch: Watch = 
     chosen = _drawn(len(users), how)
     judged = Judged(users[chosen], relevant.take(chosen), embeddings.catalogue.seen)
     n_ratings = np.bincount(embeddings.catalogue.seen.rows, minlength=embeddings.n_items)
-    rates = scores_are_ratings(embeddings.description)
+    rates = embeddings.scores_are_ratings
     rows: list[dict[str, Any]] = []
     for name, predictor in contestants(embeddings).items():
         figures = Figures()
@@ -98,7 +98,7 @@ def measure(embeddings: Embeddings, held_out: HeldOut, how: How, watch: Watch = 
         **held_out.counts(),
         "rating_scale": list(scale),
         "threshold": threshold,
-        "scores": "ratings" if rates else "preferences",
+        "scores": RATINGS if rates else PREFERENCES,
         "n_relevant_users": len(users),
         "rows": rows,
     }
@@ -132,11 +132,6 @@ def rating_scale(description: Mapping[str, Any]) -> Scale | None:
         case [int() | float() as low, int() | float() as high] if low <= high:
             return float(low), float(high)
     return None
-
-
-def scores_are_ratings(description: Mapping[str, Any]) -> bool:
-    """Whether what the model predicts is a rating: what its manifest does not call preferences is."""
-    return description.get("scores") != "preferences"
 
 
 def contestants(embeddings: Embeddings) -> dict[str, Predictor]:
