@@ -91,14 +91,18 @@ class Judge:
         """What a trainer wrote to `fitted`, in the judge's rows."""
         matrix = load(fitted)
         if matrix is None:
-            unknown = 0.0 if objective == "rating" else -np.inf
-            return Model(_in_rows(open_embeddings(fitted), self.users, self.items, np.float32(unknown)))
+            return self.model(open_embeddings(fitted), objective)
         weights, item_ids = matrix
         rows = self.items.rows_in(item_ids)
         padded = np.pad(weights, ((0, 1), (0, 1)))
         padded[:, -1] = -np.inf
         padded[-1] = 0
         return ItemItem(padded[np.ix_(rows, rows)], self._liked())
+
+    def model(self, embeddings: Embeddings, objective: str) -> Model:
+        """`embeddings` in the judge's rows."""
+        unknown = 0.0 if objective == "rating" else -np.inf
+        return Model(_in_rows(embeddings, self.users, self.items, np.float32(unknown)))
 
     def judge(self, predictor: Predictor, objective: str) -> dict[str, float]:
         """The figures under `objective`."""
