@@ -1,8 +1,8 @@
 """How the held-out RMSE of our fit falls with time: python -m benchmarks.curve DATA [--dim 64 --seed 42].
 
-DATA is a folder of benchmarks.data. The fit is the one that `matinee train` makes. After every sweep, also of the trials
-that choose hyper-parameters, the model as it is then is judged on the held-out part while the clock stands still; the
-fit sees nothing of that.
+DATA is a folder of benchmarks.data. The fit is the one that `matinee train` makes. After every sweep, also of the
+trials that choose hyper-parameters, the model as it is then is judged on the held-out part while the clock stands
+still; the fit sees nothing of that.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The whole chain at the shape of MovieLens 20M, each step a process: seconds and peak memory.
 
-    python -m benchmarks.scale [--folder DIR] [--n-users N --n-items N --n-ratings N] [--epochs 1]
+    python -m benchmarks.scale [--folder DIR] [--n-users N --n-items N --n-ratings N]
 
 The data is synthetic, so nothing is fetched. What the server holds and how soon it is ready are read from outside the
 process: from its start to the first health check that says SERVING, and its resident memory after 1,000 answers.
@@ -64,7 +64,7 @@ def chain(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     shape = ["--n-users", options.n_users, "--n-items", options.n_items, "--n-ratings", options.n_ratings]
     steps = {"sample": matinee("sample", data, *map(str, shape), "--seed", "1", "--overwrite")}
     steps["load"] = matinee("ratings", data)
-    steps["train"] = matinee("train", data, embeddings, "--epochs", str(options.epochs), "--overwrite")
+    steps["train"] = matinee("train", data, embeddings, "--overwrite")
     steps["index"] = matinee("index", embeddings, store)
     steps["serve"] = serving(store, [str(1 + user * 97 % options.n_users) for user in range(1000)])
     for step in steps.values():
@@ -79,7 +79,6 @@ def main() -> None:
     parser.add_argument("--n-users", type=int, default=138_493)
     parser.add_argument("--n-items", type=int, default=26_744)
     parser.add_argument("--n-ratings", type=int, default=20_000_263)
-    parser.add_argument("--epochs", type=int, default=1)
     options = parser.parse_args()
     where = machine()
     with tempfile.TemporaryDirectory(prefix="matinee-scale-") as temporary:
@@ -89,7 +88,7 @@ def main() -> None:
         more = "  ".join(f"{key} {value}" for key, value in step.items() if key not in ("seconds", "peak_mib"))
         table.add_row(name, str(step.get("seconds", "")), str(step.get("peak_mib", "")), more)
     Console(stderr=True).print(table)
-    shape = {name: getattr(options, name) for name in ("n_users", "n_items", "n_ratings", "epochs")}
+    shape = {name: getattr(options, name) for name in ("n_users", "n_items", "n_ratings")}
     print(json.dumps({"benchmark": "scale", **shape, "seed": 1, "machine": where, "steps": steps}))
 
 
