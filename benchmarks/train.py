@@ -30,6 +30,7 @@ from rich.table import Table
 from benchmarks.data import NAMES, NEW_FRACTION, Data, prepared
 from benchmarks.machine import machine
 from benchmarks.process import matinee, measured, wide_console
+from benchmarks.sweeps import sweeps_of
 
 DIM, SEED = "64", "42"
 _WHOLE_BELOW = 2_000_000
@@ -63,28 +64,13 @@ def ours(data: Data, ratings: Path, name: str, *flags: str | Path) -> dict[str, 
     document = run["document"]
     judged = measured("benchmarks.judge", data.folder, out, "rating")["document"]
     return {
-        **_sweeps(document),
+        **sweeps_of(document),
         # As the notebook's: not clipped to the scale.
         "rmse": judged["rmse_unclipped"],
         "rmse_clipped": judged["rmse"],
         "seconds": run["seconds"],
         "peak_mib": run["peak_mib"],
         "config": document["config"],
-    }
-
-
-def _sweeps(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What the manifest says of a fit's sweeps: those of the trials, over a part of the ratings, and those over all."""
-    trials, last = document["search"], document["refit"] or document["history"]
-    n_trial, n_last = sum(trial["sweeps"] for trial in trials), len(last)
-    search_s, last_s = sum(trial["seconds"] for trial in trials), sum(sweep["seconds"] for sweep in last)
-    passes = n_trial * (1 - document["config"]["validation_fraction"]) + n_last
-    return {
-        "ratings_per_s": round(document["n_ratings"] * passes / (search_s + last_s)),
-        "trials": len(trials),
-        "sweeps": n_trial + n_last,
-        "search_s": round(search_s, 2),
-        "sweeps_s": round(search_s + last_s, 2),
     }
 
 
