@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from training.data.ratings import Ratings
-from training.embeddings import Catalogue, Embeddings
+from training.embeddings import RATINGS, Catalogue, Embeddings
 from training.evaluation.baselines import fit_biases
 from training.evaluation.evaluate import HeldOut, rating_errors
 from training.evaluation.predictors import Model
@@ -35,19 +35,24 @@ def described(
     """The embeddings of `fit`, with the baseline and the description for their manifest.
 
     `ratings` are those that were fitted to, validation included, and `catalogue` is theirs: only they count as seen.
-    `held_out`, where there is any, is measured.
+    `held_out`, where there is any and scores are ratings, is measured.
     """
     embeddings = replace(fit.model.embeddings(catalogue), baseline=fit_biases(ratings))
     scale = float(ratings.values.min()), float(ratings.values.max())
-    metrics = fit.metrics()
+    description = fit.description()
     if held_out is not None:
-        metrics["test"] = held_out.counts() | rating_errors(Model(embeddings), held_out, scale)
-    description: dict[str, Any] = {
-        "rating_scale": list(scale),
-        "objective": config.objective,
-        "config": {**config.fit_values(), "batch_size": fit.batch_size},
-        "metrics": metrics,
-        "data_fingerprint": ratings.fingerprint,
-        "libraries": {name: version(name) for name in _LIBRARIES},
-    }
-    return replace(embeddings, description=description)
+        rates = fit.objective.scores == RATINGS
+        errors = rating_errors(Model(embeddings), held_out, scale) if rates else {}
+        description["metrics"]["test"] = held_out.counts() | errors
+    return replace(
+        embeddings,
+        description={
+            "rating_scale": list(scale),
+            "objective": config.objective,
+            "scores": fit.objective.scores,
+            "config": {**config.fit_values(), **fit.values},
+            "data_fingerprint": ratings.fingerprint,
+            "libraries": {name: version(name) for name in _LIBRARIES},
+            **description,
+        },
+    )

@@ -1,43 +1,76 @@
-"""Ratings → a fitted Keras model."""
+"""Ratings → a fitted model: hyper-parameters chosen on a part of the ratings, then a fit to all of them."""
 
-from contextlib import closing
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-import keras
-import numpy as np
 import tensorflow as tf
-from rich.console import Console
 
 from training.data.ratings import Ratings
-from training.data.split import Positions, random_split
-from training.fitting.adam import FusedAdam
-from training.fitting.batches import EVALUATION_BATCH, Batches
-from training.fitting.config import FitConfig, chosen_batch_size
+from training.data.split import random_split
+from training.errors import DivergedError
+from training.fitting.checkpoint import Checkpoint, State
+from training.fitting.config import FitConfig
+from training.fitting.interactions import Floats
+from training.fitting.least_squares import Side
 from training.fitting.model import MatrixFactorisation
-from training.fitting.progress import Report
+from training.fitting.objectives import Objective, Values, first_rows, objective_of
+from training.fitting.problem import Problem
+from training.fitting.progress import Report, named
+from training.fitting.search import climb
+from training.fitting.trial import Trial, check_finite, is_over
+from training.fitting.validation import Validation, validation_of
+
+MOST_SWEEPS = 30
+"""Of a trial whose number of sweeps is not given."""
+
+Watch = Callable[[Objective, Side, Side], None]
+"""Told of the objective, the users and the items after every sweep."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """An earlier model to go on from."""
+
+    item_rows: Floats
+    """(n_items, width) in the rows of the ratings; first rows where an item is new."""
+    values: Values
+    """Its hyper-parameters."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model and how it went."""
+    """A fitted model and how it came about."""
 
     model: MatrixFactorisation
-    """With the weights of the best epoch."""
-    epochs: list[dict[str, float]]
-    """For each epoch its rmse and val_rmse in rating units, and its seconds."""
-    batch_size: int
-    """Ratings a step."""
+    objective: Objective
+    values: Values
+    """The hyper-parameters that it was fitted with."""
+    refit: Trial
+    """The sweeps over all ratings; none where the fit was interrupted before."""
+    chosen: Trial | None = None
+    """The trial on a part of the ratings that was the best; None where there was nothing to choose."""
+    trials: list[Trial] = field(default_factory=list)
+    """All of them."""
+    judge: Validation | None = None
+    """What they were judged by."""
+    interrupted: bool = False
+    """Whether this is the best so far of a fit that was stopped; not fit to the part that it was judged on."""
 
-    @property
-    def best_epoch(self) -> int:
-        """The position in `epochs` whose weights the model has."""
-        return int(np.argmin([epoch["val_rmse"] for epoch in self.epochs]))
-
-    def metrics(self) -> dict[str, Any]:
-        """For the manifest: best_epoch (from 1), val_rmse, and every epoch."""
-        best = self.best_epoch
-        return {"best_epoch": best + 1, "val_rmse": self.epochs[best]["val_rmse"], "epochs": self.epochs}
+    def description(self) -> dict[str, Any]:
+        """For the manifest: metrics, history (of the chosen trial, else of the fit), refit and search."""
+        metrics: dict[str, Any] = {}
+        if self.judge is not None and self.chosen is not None:
+            best = self.chosen.best_sweep(self.judge)
+            metrics = {self.judge.name: best[self.judge.name], "best_sweep": int(best["sweep"])}
+        return {
+            "metrics": metrics,
+            "history": (self.chosen or self.refit).curve,
+            "refit": self.refit.curve if self.chosen else [],
+            "search": [trial.to_json(self.judge) for trial in self.trials] if self.judge else [],
+            **({"interrupted": True} if self.interrupted else {}),
+        }
 
 
 def devices() -> str:
@@ -46,52 +79,178 @@ def devices() -> str:
     return ", ".join(sorted(kinds - {"CPU"})) or "CPU"
 
 
-def fit(ratings: Ratings, config: FitConfig, console: Console) -> Fit:
-    """The model that fits `ratings` best, judged by a part of them that is held out for it; progress to `console`.
+def fit(
+    ratings: Ratings,
+    config: FitConfig,
+    report: Report,
+    *,
+    start: Start | None = None,
+    checkpoint: Checkpoint | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+) -> Fit:
+    """The model that fits `ratings` under `config`; what that leaves open is chosen on a part of them.
 
-    Users and items that have no rating in the part fitted to end with zero embeddings and biases. The same ratings,
-    config, machine and TensorFlow give the same weights, bit for bit; another processor may round differently. To
-    that end TensorFlow's deterministic operations are switched on, for the whole process. Raises DivergedError where
-    the loss is not finite, RatingsError where there are too few ratings to hold any out.
+    With a `start` nothing is chosen: its hyper-parameters hold, and few sweeps bring it up to date. `checkpoint`
+    follows the fit, and under `resume` it goes on from there; it is removed at the end. On Ctrl-C the best model so
+    far is returned, marked as interrupted, where there is one.
+
+    The same ratings, config, machine and TensorFlow give the same weights, bit for bit, resumed or not; another
+    processor may round differently. To that end TensorFlow's deterministic operations are switched on, for the whole
+    process. Raises DivergedError where a solve fails, RatingsError where there are too few ratings to hold any out.
     """
     tf.config.experimental.enable_op_determinism()
-    fitted, held_out = random_split(len(ratings), config.validation_fraction, config.seed)
-    batch_size = config.batch_size or chosen_batch_size(len(fitted))
-    model = _first_model(ratings, fitted, config)
-    stop_early = keras.callbacks.EarlyStopping(
-        "val_rmse", mode="min", patience=config.patience, restore_best_weights=True
-    )
-    with closing(Report(console)) as report:
-        model.fit(
-            Batches(ratings, fitted, batch_size, seed=config.seed),
-            validation_data=Batches(ratings, held_out, EVALUATION_BATCH),
-            epochs=config.epochs,
-            # Report comes first: it must raise before a broken epoch can count as the best.
-            callbacks=[report, stop_early],
-            shuffle=False,
-            verbose=0,
+    state = checkpoint.read() if checkpoint and resume else State()
+    fitter = _Fitter(ratings, config, report, state, checkpoint, watch)
+    try:
+        return fitter.from_start(start) if start else fitter.from_scratch()
+    except KeyboardInterrupt:
+        if not state.best_rows:
+            raise
+        return fitter.interrupted()
+    except tf.errors.InvalidArgumentError as error:
+        given = named(state.current.values) if state.current else "these hyper-parameters"
+        raise DivergedError(
+            f"the equations with {given} could not be solved in single precision; give a larger --regularisation"
+        ) from error
+
+
+class _Fitter:
+    """One call of `fit`."""
+
+    def __init__(
+        self,
+        ratings: Ratings,
+        config: FitConfig,
+        report: Report,
+        state: State,
+        checkpoint: Checkpoint | None,
+        watch: Watch | None,
+    ) -> None:
+        self._ratings, self._config, self._report = ratings, config, report
+        self._state, self._checkpoint, self._watch = state, checkpoint, watch
+        self._objective = objective_of(ratings, config)
+        self._judge: Validation | None = None
+
+    def from_start(self, start: Start) -> Fit:
+        """A few sweeps over all ratings."""
+        sweeps = self._config.sweeps or self._objective.update_sweeps
+        return self._refitted(Trial(start.values), start.item_rows, sweeps)
+
+    def from_scratch(self) -> Fit:
+        """Choose, where there is anything to choose, and fit to all ratings."""
+        given = {name: getattr(self._config, name) for name in self._objective.start}
+        first = first_rows(self._objective, self._ratings.n_items, self._config.seed)
+        if self._config.sweeps and None not in given.values():
+            return self._refitted(Trial(given), first, self._config.sweeps)
+        chosen = self._searched(given, first)
+        if not self._objective.goes_on:
+            sweeps = self._config.sweeps or int(chosen.best_sweep(self._known_judge).get("sweep", 1))
+            return self._refitted(Trial(chosen.values), first, sweeps, chosen)
+        return self._refitted(
+            Trial(chosen.values), self._state.best_rows["items"], self._objective.update_sweeps, chosen
         )
-    return Fit(model, report.epochs, batch_size)
 
+    def interrupted(self) -> Fit:
+        """The best so far."""
+        best = min(self._judged(), key=lambda trial: trial.cost(self._known_judge))
+        model = self._model(self._state.best_rows["users"], self._state.best_rows["items"])
+        return Fit(model, self._objective, best.values, Trial(best.values), best, self._state.trials, self._judge, True)
 
-def _first_model(ratings: Ratings, fitted: Positions, config: FitConfig) -> MatrixFactorisation:
-    """The model before its first step, compiled."""
-    model = MatrixFactorisation(
-        ratings.n_users,
-        ratings.n_items,
-        config.dim,
-        regularisation=config.regularisation,
-        bias_regularisation=config.bias_regularisation,
-        seed=config.seed,
-    )
-    model.start_from(
-        float(ratings.values[fitted].mean(dtype=np.float64)),
-        np.bincount(ratings.user_rows[fitted], minlength=ratings.n_users),
-        np.bincount(ratings.item_rows[fitted], minlength=ratings.n_items),
-    )
-    model.compile(
-        optimizer=FusedAdam(config.learning_rate),
-        loss=keras.losses.MeanSquaredError(),
-        metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
-    )
-    return model
+    @property
+    def _known_judge(self) -> Validation:
+        if self._judge is None:
+            raise AssertionError("trials are judged before anything is asked of them")
+        return self._judge
+
+    def _judged(self) -> list[Trial]:
+        """The trials that are over, and the one under way where it has a figure."""
+        name = self._known_judge.name
+        return [*self._state.trials, *(trial for trial in [self._state.current] if trial and name in trial.figures)]
+
+    def _searched(self, given: dict[str, float | None], first: Floats) -> Trial:
+        """The best trial: of the values given, and of those that are open any that the search comes to."""
+        ratings, config = self._ratings, self._config
+        fitted, held_out = random_split(len(ratings), config.validation_fraction, config.seed)
+        fitted.sort()
+        problem = Problem(ratings, fitted, self._objective)
+        self._judge = validation_of(ratings, held_out, problem.by_user, self._objective, config.seed)
+
+        def cost(point: Values) -> float:
+            values = {name: value if value is not None else point[name] for name, value in given.items()}
+            return self._tried(problem, values, first).cost(self._known_judge)
+
+        open_values = {name: self._objective.start[name] for name, value in given.items() if value is None}
+        climb(open_values, cost, self._judge.least_gain)
+        return min(self._state.trials, key=lambda trial: trial.cost(self._known_judge))
+
+    def _tried(self, problem: Problem, values: Values, first: Floats) -> Trial:
+        """The trial of `values`: looked up, taken up again, or run."""
+        state, judge = self._state, self._known_judge
+        if known := state.of(values):
+            return known
+        goes_on = self._objective.goes_on and state.best_rows
+        rows = state.best_rows["items"] if goes_on else first
+        trial, users, items = self._taken_up(problem, Trial(values), rows)
+        best = min(state.trials, key=lambda trial: trial.cost(judge), default=None)
+        most = self._config.sweeps or MOST_SWEEPS
+        while not trial.curve or (
+            len(trial.curve) < most and not is_over(trial, judge, self._objective.patience, best)
+        ):
+            self._sweep(problem, trial, users, items, f"trial {len(state.trials) + 1}", judge)
+        state.trials.append(trial)
+        state.current = None
+        self._report.tried(trial, judge)
+        return trial
+
+    def _refitted(self, trial: Trial, rows: Floats, sweeps: int, chosen: Trial | None = None) -> Fit:
+        """The model fitted to all ratings by `sweeps` sweeps from the items' `rows`."""
+        problem = Problem(self._ratings, slice(None), self._objective)
+        trial, users, items = self._taken_up(problem, trial, rows)
+        while len(trial.curve) < sweeps:
+            self._sweep(problem, trial, users, items, "all ratings")
+        self._report.say(f"{named(trial.values)}: fitted to all ratings in {sweeps} sweeps, {trial.seconds:.1f} s")
+        if self._checkpoint:
+            self._checkpoint.remove()
+        model = self._model(users.rows, items.rows)
+        return Fit(model, self._objective, trial.values, trial, chosen, self._state.trials, self._judge)
+
+    def _taken_up(self, problem: Problem, trial: Trial, rows: Floats) -> tuple[Trial, Side, Side]:
+        """The trial from where it stood when it was interrupted, else from `rows`; its sides."""
+        state = self._state
+        if state.current is not None and state.current.values == trial.values and state.item_rows is not None:
+            trial, rows = state.current, state.item_rows
+        state.current, state.item_rows = trial, None
+        return trial, *problem.sides(rows, trial.values)
+
+    def _sweep(
+        self, problem: Problem, trial: Trial, users: Side, items: Side, name: str, judge: Validation | None = None
+    ) -> None:
+        """One more sweep of `trial`, judged where there is a `judge`, checked and followed."""
+        number = len(trial.curve) + 1
+        self._report.sweep(name, number, problem.work)
+        started = time.monotonic()
+        rmse = problem.sweep(users, items, trial.values, self._report.advance)
+        sweep = {"sweep": number, "rmse": rmse * self._objective.unit}
+        if judge is not None:
+            sweep[judge.name] = judge.measure(users, items)
+        sweep["seconds"] = time.monotonic() - started
+        check_finite(trial, sweep)
+        trial.curve.append(sweep)
+        if judge is not None:
+            self._keep_if_best(judge, sweep[judge.name], users, items)
+        self._report.swept(sweep)
+        if self._watch:
+            self._watch(self._objective, users, items)
+        if self._checkpoint:
+            self._checkpoint.follow(self._state, lambda: items.rows)
+
+    def _keep_if_best(self, judge: Validation, figure: float, users: Side, items: Side) -> None:
+        figures = [sweep[judge.name] for trial in self._judged() for sweep in trial.curve]
+        if judge.better * figure >= max(judge.better * other for other in figures):
+            self._state.best_rows = {"users": users.rows, "items": items.rows}
+
+    def _model(self, users: Floats, items: Floats) -> MatrixFactorisation:
+        model = MatrixFactorisation(len(users), len(items), self._config.dim)
+        model.assign(self._objective.parameters(users, items))
+        return model

@@ -5,18 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
 from training.artefact import read_manifest, verify_files, write_artefact
 from training.embeddings import Catalogue, Embeddings
+from training.fitting.objectives import Parameters
 
 KIND = "matinee-keras-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
-_FIRST_STDDEV = 0.05
 
 
 @keras.saving.register_keras_serializable("matinee")
@@ -25,41 +23,18 @@ class MatrixFactorisation(keras.Model):  # type: ignore[misc]  # Keras ships no 
 
         rating(u, i) = global_bias + b_u + b_i + p_u · q_i
 
-    The loss of a batch is the mean over its ratings r of
-
-        (r − rating(u, i))² + regularisation · (|p_u|² + |q_i|²) + bias_regularisation · (b_u² + b_i²)
-
-    so that only rows which a batch looks up are regularised: each in proportion to its ratings (Zhou et al., 2008),
-    and no step has to walk through whole tables for it.
+    Its weights are zero until `assign` gives it what a fit has found.
 
     Input: {"user_rows": int32 (n,), "item_rows": int32 (n,)}. Output: float32 (n,).
     """
 
-    def __init__(
-        self,
-        n_users: int,
-        n_items: int,
-        dim: int,
-        *,
-        regularisation: float = 0.0,
-        bias_regularisation: float = 0.0,
-        seed: int = 42,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, n_users: int, n_items: int, dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.settings: dict[str, Any] = {
-            "n_users": n_users,
-            "n_items": n_items,
-            "dim": dim,
-            "regularisation": regularisation,
-            "bias_regularisation": bias_regularisation,
-            "seed": seed,
-        }
-        # Two seeds, so that users and items do not start as copies of each other.
-        self.user_embedding = _table(n_users, dim, regularisation, "user_embedding", seed=2 * seed)
-        self.item_embedding = _table(n_items, dim, regularisation, "item_embedding", seed=2 * seed + 1)
-        self.user_bias = _table(n_users, 1, bias_regularisation, "user_bias")
-        self.item_bias = _table(n_items, 1, bias_regularisation, "item_bias")
+        self.settings = {"n_users": n_users, "n_items": n_items, "dim": dim}
+        self.user_embedding = keras.layers.Embedding(n_users, dim, "zeros", name="user_embedding")
+        self.item_embedding = keras.layers.Embedding(n_items, dim, "zeros", name="item_embedding")
+        self.user_bias = keras.layers.Embedding(n_users, 1, "zeros", name="user_bias")
+        self.item_bias = keras.layers.Embedding(n_items, 1, "zeros", name="item_bias")
         self.global_bias = self.add_weight(shape=(), initializer="zeros", name="global_bias")
         for layer in (self.user_embedding, self.item_embedding, self.user_bias, self.item_bias):
             layer.build()
@@ -72,16 +47,13 @@ class MatrixFactorisation(keras.Model):  # type: ignore[misc]  # Keras ships no 
         biases = ops.squeeze(self.user_bias(users), axis=1) + ops.squeeze(self.item_bias(items), axis=1)
         return self.global_bias + biases + products
 
-    def start_from(
-        self, global_bias: float, n_user_ratings: NDArray[np.int64], n_item_ratings: NDArray[np.int64]
-    ) -> None:
-        """Set the global bias, and to zero the embeddings of users and items without ratings, (n_users,), (n_items,).
-
-        No step looks such a row up, so zero it stays: its predictions are global bias plus the other's bias.
-        """
-        self.global_bias.assign(global_bias)
-        for layer, counts in ((self.user_embedding, n_user_ratings), (self.item_embedding, n_item_ratings)):
-            layer.embeddings.assign(layer.embeddings * (counts > 0)[:, None].astype(np.float32))
+    def assign(self, parameters: Parameters) -> None:
+        """Take over what was fitted; shapes must be the model's."""
+        self.user_embedding.embeddings.assign(parameters.user_embeddings)
+        self.item_embedding.embeddings.assign(parameters.item_embeddings)
+        self.user_bias.embeddings.assign(parameters.user_biases[:, None])
+        self.item_bias.embeddings.assign(parameters.item_biases[:, None])
+        self.global_bias.assign(parameters.global_bias)
 
     def embeddings(self, catalogue: Catalogue) -> Embeddings:
         """What it has learnt, for the users and items of `catalogue`."""
@@ -97,14 +69,6 @@ class MatrixFactorisation(keras.Model):  # type: ignore[misc]  # Keras ships no 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` makes the same model of, weights aside."""
         return {**super().get_config(), **self.settings}
-
-
-def _table(n_rows: int, width: int, regularisation: float, name: str, seed: int | None = None) -> Any:
-    """A layer that looks rows up; zero at first where it has no `seed`."""
-    first = "zeros" if seed is None else keras.initializers.RandomNormal(stddev=_FIRST_STDDEV, seed=seed)
-    # Keras divides the regulariser of an activity by the batch, which makes it the mean over the looked-up rows.
-    regulariser = keras.regularizers.L2(regularisation)
-    return keras.layers.Embedding(n_rows, width, first, activity_regularizer=regulariser, name=name)
 
 
 def save_model(model: MatrixFactorisation, folder: Path, *, overwrite: bool = False) -> None:

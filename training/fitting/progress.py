@@ -1,72 +1,66 @@
-"""What a person sees of a fit, and when it is given up."""
+"""What a person sees of a fit: a bar for the sweep under way, and a line for what each trial came to."""
 
-import math
-import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Self
 
-import keras
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from training.errors import DivergedError
+from training.fitting.objectives import Values
+from training.fitting.trial import Trial
+from training.fitting.validation import Validation
 
-_REFRESH_STEPS = 16
 
-
-class Report(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """A bar of steps in each epoch, then one line an epoch; raises DivergedError where the loss is not finite."""
+class Report:
+    """Tells `console`; a context that takes its bar off the screen at the end."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__()
-        # Keras waits after every step for its figures, unless a callback says that it can do without.
-        self.async_safe = True
-        self.epochs: list[dict[str, float]] = []
-        """For each epoch so far: rmse and val_rmse in rating units, and seconds."""
         self._console = console
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[figure]}"),
             TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task: TaskID | None = None
-        self._started = 0.0
+        self._task = self._progress.add_task("", figure="", visible=False)
 
-    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002  # Keras's signature
-        """Start the bar."""
-        self._started = time.monotonic()
+    def __enter__(self) -> Self:
         self._progress.start()
-        self._task = self._progress.add_task(f"epoch {epoch + 1}", total=self.params["steps"], speed="")
+        return self
 
-    def on_train_batch_end(self, batch: int, logs: object = None) -> None:  # noqa: ARG002  # Keras's signature
-        """Move the bar, now and then."""
-        if batch % _REFRESH_STEPS == 0 and self._task is not None:
-            steps_per_s = (batch + 1) / (time.monotonic() - self._started)
-            self._progress.update(self._task, completed=batch + 1, speed=f"{steps_per_s:.0f} steps/s")
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """Replace the bar by the epoch's line."""
-        self.close()
-        seconds = time.monotonic() - self._started
-        rmse, val_rmse = float(logs["rmse"]), float(logs["val_rmse"])
-        if not all(map(math.isfinite, (float(logs["loss"]), rmse, val_rmse))):
-            raise DivergedError(
-                f"training ended in NaN or infinity in epoch {epoch + 1}; "
-                "lower --learning-rate or raise --regularisation"
-            )
-        self.epochs.append({"rmse": rmse, "val_rmse": val_rmse, "seconds": seconds})
-        self._console.print(
-            f"epoch {epoch + 1:>3}  rmse {rmse:.4f}  val_rmse {val_rmse:.4f}  {seconds:.1f} s", highlight=False
+    def say(self, text: str) -> None:
+        """A line."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def sweep(self, name: str, number: int, work: int) -> None:
+        """Start the bar of a sweep of `work` interactions."""
+        self._progress.reset(self._task, description=f"{name}, sweep {number}", total=work, visible=True)
+
+    def advance(self, work: int) -> None:
+        """Move it."""
+        self._progress.advance(self._task, work)
+
+    def swept(self, sweep: Mapping[str, float]) -> None:
+        """Show beside the bar what the last sweep came to."""
+        figures = (f"{name} {value:.4f}" for name, value in sweep.items() if name not in ("sweep", "seconds"))
+        self._progress.update(self._task, figure="  ".join(figures))
+
+    def tried(self, trial: Trial, judge: Validation) -> None:
+        """The line of a trial."""
+        best = trial.best_sweep(judge)
+        self.say(
+            f"{named(trial.values):<42} {judge.name} {best[judge.name]:.4f} after {int(best['sweep']):>2} of "
+            f"{len(trial.curve):>2} sweeps, {trial.seconds:.1f} s"
         )
 
-    def close(self) -> None:
-        """Take the bar off the screen."""
-        if self._task is not None:
-            self._progress.stop()
-            self._progress.remove_task(self._task)
-            self._task = None
+
+def named(values: Values) -> str:
+    """Hyper-parameters as a person reads them."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in values.items())

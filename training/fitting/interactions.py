@@ -1,0 +1,79 @@
+"""Who rated what, by user and by item: the two orders in which alternating least squares walks the ratings."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int32]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """One side's compressed sparse rows: row r has `columns[offsets[r]:offsets[r + 1]]`, and the same of `targets`."""
+
+    offsets: NDArray[np.int64]
+    """(n_rows + 1,)."""
+    columns: Rows
+    """(n,) rows of the other side."""
+    targets: Floats
+    """(n,) what the product of the two rows should be."""
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(n_rows,) how many each row has."""
+        return np.diff(self.offsets)
+
+    @classmethod
+    def of(cls, rows: Rows, columns: Rows, targets: Floats, n_rows: int) -> "Interactions":
+        """From n triples in any order; those of a row keep theirs."""
+        offsets = np.zeros(n_rows + 1, np.int64)
+        np.cumsum(np.bincount(rows, minlength=n_rows), out=offsets[1:])
+        order = _stable_order(rows, n_rows)
+        return cls(offsets, columns[order], targets[order])
+
+
+def _stable_order(rows: Rows, n_rows: int) -> NDArray[np.intp]:
+    """The positions that sort `rows`, equals in their order.
+
+    NumPy sorts 16-bit numbers by counting, many times faster than wider ones: so by the low half, then by the high.
+    """
+    order = np.argsort(rows.astype(np.uint16), kind="stable")
+    if n_rows > 1 << 16:
+        order = order[np.argsort((rows >> 16).astype(np.uint16)[order], kind="stable")]
+    return order
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The rows that have interactions, shortest first, cut into batches that fill a fixed number of cells."""
+
+    order: Rows
+    """(n_rows with interactions,)."""
+    batches: NDArray[np.int32]
+    """(n_batches, 3): start and stop in `order`, and the length to which the batch's rows are padded."""
+
+    @classmethod
+    def of(cls, counts: NDArray[Any], cells: int) -> "Schedule":
+        """Batches of at most `cells` padded interactions; a longer row makes a batch of its own."""
+        order = np.argsort(counts, kind="stable")
+        order = order[np.searchsorted(counts[order], 1) :]
+        lengths = counts[order]
+        batches = []
+        start = 0
+        while start < len(order):
+            stop = _batch_end(lengths, start, cells)
+            batches.append((start, stop, lengths[stop - 1]))
+            start = stop
+        return cls(order.astype(np.int32), np.array(batches, np.int32).reshape(-1, 3))
+
+
+def _batch_end(lengths: NDArray[Any], start: int, cells: int) -> int:
+    """The furthest end so that (end − start) rows padded to the longest, the last, fit into `cells`."""
+    low, high = start + 1, min(len(lengths), start + 1 + cells // int(lengths[start]))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if (middle - start) * lengths[middle - 1] <= cells else (low, middle - 1)
+    return low
