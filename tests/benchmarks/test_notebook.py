@@ -16,7 +16,8 @@ def test_the_notebooks_way_learns_and_what_it_saves_has_the_error_that_it_tells(
     lines = [f"{pair // 100},{pair % 100},{3 + pair % 2}" for pair in pairs]
     for name, part in (("train", lines[:13_000]), ("test", lines[13_000:])):
         (tmp_path / f"{name}.csv").write_text("\n".join(["user_id,item_id,rating", *part]) + "\n")
-    command = [sys.executable, "-m", "benchmarks.notebook", tmp_path / "train.csv", tmp_path / "test.csv"]
+    command: list[str | Path] = [sys.executable, "-m", "benchmarks.notebook"]
+    command += [tmp_path / "train.csv", tmp_path / "test.csv"]
     done = subprocess.run([*command, "--epochs", "3", "--out", tmp_path / "out"], capture_output=True, check=True)
     document = json.loads(done.stdout)
     assert document["ratings_per_s"] > 0

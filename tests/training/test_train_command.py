@@ -1,11 +1,9 @@
-"""`matinee train`: what it writes, what it refuses before it starts, and how it ends when it is stopped."""
+"""`matinee train`: what it writes, and what it refuses before it starts."""
 
 import json
 import math
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from training.data.split import random_split
 from training.embeddings import open_embeddings
 from training.fitting.model import load_model
 
-FAST = ["--dim", "4", "--epochs", "3", "--learning-rate", "0.02"]
+FAST = ["--dim", "4", "--regularisation", "1", "--sweeps", "3"]
 
 
 @pytest.fixture
@@ -45,27 +43,33 @@ def test_the_embeddings_say_how_they_came_about(
     assert description["objective"] == "rating"
     assert description["config"]["seed"] == 7
     assert description["config"]["dim"] == embeddings.dim == 4
-    assert description["config"]["batch_size"] == 32
-    assert len(description["metrics"]["epochs"]) == 3
-    assert description["metrics"]["val_rmse"] == min(epoch["val_rmse"] for epoch in description["metrics"]["epochs"])
+    assert description["config"]["regularisation"] == 1
+    assert description["scores"] == "ratings"
+    assert [sweep["sweep"] for sweep in description["history"]] == [1, 2, 3]
+    assert description["search"] == description["refit"] == []
     assert description["metrics"]["test"]["n_ratings"] == math.ceil(0.2 * len(ratings))
     assert {"tensorflow", "keras", "numpy", "matinee"} == description["libraries"].keys()
     assert said["n_ratings"] + description["metrics"]["test"]["n_ratings"] == len(ratings)
 
 
-def test_people_are_told_counts_epochs_and_results(
+def test_people_are_told_counts_trials_and_results(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train(source, tmp_path / "out", "--test-fraction", "0.2") == 0
+    assert main(["train", str(source), str(tmp_path / "out"), "--dim", "4", "--test-fraction", "0.2"]) == 0
     out, err = capsys.readouterr()
     n_ratings = len(read_ratings(source))
-    assert (
-        f"{n_ratings - -(-n_ratings // 5):,} ratings of 40 items by 60 users; {-(-n_ratings // 5)} more to test on"
-        in err
-    )
-    assert [line.split()[1] for line in err.splitlines() if line.startswith("epoch")] == ["1", "2", "3"]
-    assert "best epoch" in out
-    assert "test ratings: RMSE" in out
+    n_test = math.ceil(n_ratings / 5)
+    assert f"{n_ratings - n_test:,} ratings of 40 items by 60 users; {n_test} more to test on" in err
+    description: Any = open_embeddings(tmp_path / "out").description
+    told = [line for line in err.splitlines() if line.startswith("regularisation")]
+    assert len(told) == len(description["search"]) + 1
+    for line, trial in zip(told, description["search"], strict=False):
+        assert f"regularisation {trial['regularisation']:.3g} " in line
+        assert f"val_rmse {trial['val_rmse']:.4f} after {trial['best_sweep']:>2} of {trial['sweeps']:>2} sweeps" in line
+    assert "fitted to all ratings" in told[-1]
+    metrics = description["metrics"]
+    assert f"val_rmse {metrics['val_rmse']:.4f} on the part to choose by" in out
+    assert f"on {n_test} test ratings: RMSE {metrics['test']['rmse']:.4f}" in out
 
 
 def test_only_the_training_part_is_seen_and_the_rest_is_written(source: Path, tmp_path: Path) -> None:
@@ -163,8 +167,13 @@ WRONG = {
     "all held out": (["--test-fraction", "1"], "--test-fraction is '1': Input should be less than 1"),
     "no width": (["--dim", "0"], "--dim is '0': Input should be greater than or equal to 1"),
     "seed below 0": (["--seed", "-1"], "--seed is '-1'"),
-    "rate is no number": (["--learning-rate", "nan"], "--learning-rate is 'nan'"),
-    "another objective": (["--objective", "fame"], "--objective is 'fame': Input should be 'rating'"),
+    "penalty is no number": (["--regularisation", "nan"], "--regularisation is 'nan'"),
+    "no penalty": (["--regularisation", "0"], "--regularisation is '0': Input should be greater than 0"),
+    "no sweep": (["--sweeps", "0"], "--sweeps is '0'"),
+    "unseen above seen": (["--unseen-weight", "2"], "--unseen-weight is '2'"),
+    "a part that is all": (["--validation-fraction", "1"], "--validation-fraction is '1'"),
+    "time runs back": (["--checkpoint-every", "-1"], "--checkpoint-every is '-1'"),
+    "another objective": (["--objective", "fame"], "--objective is 'fame': Input should be 'rating' or 'ranking'"),
 }
 
 
@@ -178,34 +187,16 @@ def test_wrong_usage_is_refused_in_one_sentence(
 
 def test_a_fit_that_diverges_writes_nothing(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = set(tmp_path.iterdir())
-    flags = ["--learning-rate", "1e30", "--save-model", tmp_path / "keras", "--test-fraction", "0.1"]
+    flags = ["--regularisation", "1e-38", "--save-model", tmp_path / "keras", "--test-fraction", "0.1"]
     assert main(["train", *map(str, [source, tmp_path / "out", *flags, "--test-out", tmp_path / "test.csv"])]) == 1
-    assert "matinee: training ended in NaN or infinity in epoch 1" in capsys.readouterr().err
-    assert set(tmp_path.iterdir()) == before
-
-
-def test_interrupted_it_ends_with_130_and_writes_nothing(source: Path, tmp_path: Path) -> None:
-    before = set(tmp_path.iterdir())
-    command = [sys.executable, "-m", "matinee", "train", str(source), str(tmp_path / "out")]
-    command += ["--epochs", "99999", "--patience", "99999"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("epoch   2"):
-                break
-        time.sleep(0.05)  # somewhere within an epoch, rather than between two
-        process.send_signal(signal.SIGINT)
-        rest = process.stderr.read()
-    assert process.returncode == 130
-    assert rest.splitlines()[-1] == "matinee: interrupted"
-    assert "Traceback" not in rest
+    assert "give a larger --regularisation" in capsys.readouterr().err.splitlines()[-1]
     assert set(tmp_path.iterdir()) == before
 
 
 def test_standard_error_is_for_people(source: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "matinee", "train", str(source), str(tmp_path / "out"), *FAST]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert [line.split()[0] for line in done.stderr.splitlines()[-4:]] == ["fitting", "epoch", "epoch", "epoch"]
+    assert [line.split()[0] for line in done.stderr.splitlines()[-2:]] == ["fitting", "regularisation"]
     assert "tensorflow" not in done.stderr.lower()
 
 
