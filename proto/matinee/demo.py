@@ -92,7 +92,8 @@ def _show(result: Result) -> None:
     slowest = max(result["steps_s"].items(), key=lambda step: step[1])  # type: ignore[attr-defined]  # a dict
     print(
         f"\nDone in {result['seconds']:.0f} s (longest: {slowest[0]}, {slowest[1]:.0f} s). "
-        f"Two versions answered; {result['answers']:,} answers while it was trained and swapped in, {result['errors']} errors."
+        f"Two versions answered; {result['answers']:,} answers while the second was trained and swapped in, "
+        f"{result['errors']} errors."
     )
 
 
