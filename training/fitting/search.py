@@ -18,10 +18,11 @@ def climb(start: Point, cost: Callable[[Point], float], least_gain: float = 0.0)
     twice. The costs of regularisation are smooth with one valley, which is all that this needs; a grid over all axes
     would measure many times as often.
     """
-    costs: dict[tuple[float, ...], float] = {}
+    costs: dict[tuple[str, ...], float] = {}
 
     def cost_of(point: Point) -> float:
-        key = tuple(round(value, 12) for value in point.values())
+        # Two ways to one point end in values that differ by rounding.
+        key = tuple(f"{value:.9g}" for value in point.values())
         if key not in costs:
             costs[key] = cost(point)
         return costs[key]
