@@ -170,11 +170,7 @@ class _Fitter:
 
     def _searched(self, given: dict[str, float | None], first: Floats) -> Trial:
         """The best trial: of the values given, and of those that are open any that the search comes to."""
-        ratings, config = self._ratings, self._config
-        fitted, held_out = random_split(len(ratings), config.validation_fraction, config.seed)
-        fitted.sort()
-        problem = Problem(ratings, fitted, self._objective)
-        self._judge = validation_of(ratings, held_out, problem.by_user, self._objective, config.seed)
+        problem, self._judge = self._divided()
 
         def cost(point: Values) -> float:
             values = {name: value if value is not None else point[name] for name, value in given.items()}
@@ -183,6 +179,14 @@ class _Fitter:
         open_values = {name: self._objective.start[name] for name, value in given.items() if value is None}
         climb(open_values, cost, self._judge.least_gain)
         return min(self._state.trials, key=lambda trial: trial.cost(self._known_judge))
+
+    def _divided(self) -> tuple[Problem, Validation]:
+        """The part of the ratings to fit to while choosing, and the part to judge by."""
+        ratings, config = self._ratings, self._config
+        fitted, held_out = random_split(len(ratings), config.validation_fraction, config.seed)
+        fitted.sort()
+        judge = validation_of(ratings, fitted, held_out, self._objective, config.seed)
+        return Problem(ratings, fitted, self._objective), judge
 
     def _tried(self, problem: Problem, values: Values, first: Floats) -> Trial:
         """The trial of `values`: looked up, taken up again, or run."""

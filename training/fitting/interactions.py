@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_SIZES_BITS = 3
+"""2 to this power sizes of rows an octave."""
+
 Rows = NDArray[np.int32]
 Floats = NDArray[np.float32]
 
@@ -31,6 +34,8 @@ class Interactions:
         """From n triples in any order; those of a row keep theirs."""
         offsets = np.zeros(n_rows + 1, np.int64)
         np.cumsum(np.bincount(rows, minlength=n_rows), out=offsets[1:])
+        if np.all(rows[1:] >= rows[:-1]):
+            return cls(offsets, columns, targets)
         order = _stable_order(rows, n_rows)
         return cls(offsets, columns[order], targets[order])
 
@@ -48,7 +53,11 @@ def _stable_order(rows: Rows, n_rows: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The rows that have interactions, shortest first, cut into batches that fill a fixed number of cells."""
+    """The rows that have interactions, shortest first, cut into batches that fill about as many cells each.
+
+    Lengths are padded to a few sizes, and batches of a size have as many rows: libraries that make code for each shape
+    of a matrix, as oneDNN does, make it once and keep little.
+    """
 
     order: Rows
     """(n_rows with interactions,)."""
@@ -60,20 +69,17 @@ class Schedule:
         """Batches of at most `cells` padded interactions; a longer row makes a batch of its own."""
         order = np.argsort(counts, kind="stable")
         order = order[np.searchsorted(counts[order], 1) :]
-        lengths = counts[order]
-        batches = []
-        start = 0
-        while start < len(order):
-            stop = _batch_end(lengths, start, cells)
-            batches.append((start, stop, lengths[stop - 1]))
-            start = stop
+        lengths, starts = np.unique(_padded(counts[order]), return_index=True)
+        batches = [
+            (start, min(start + rows, stop), length)
+            for length, first, stop in zip(lengths, starts, [*starts[1:], len(order)], strict=True)
+            for rows in [max(cells // int(length), 1)]
+            for start in range(first, stop, rows)
+        ]
         return cls(order.astype(np.int32), np.array(batches, np.int32).reshape(-1, 3))
 
 
-def _batch_end(lengths: NDArray[Any], start: int, cells: int) -> int:
-    """The furthest end so that (end − start) rows padded to the longest, the last, fit into `cells`."""
-    low, high = start + 1, min(len(lengths), start + 1 + cells // int(lengths[start]))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if (middle - start) * lengths[middle - 1] <= cells else (low, middle - 1)
-    return low
+def _padded(counts: NDArray[Any]) -> NDArray[np.int64]:
+    """Each count rounded up to one of eight sizes an octave: an eighth of padding at most, a sixteenth as a rule."""
+    octave = np.maximum(np.floor(np.log2(np.maximum(counts - 1, 1))).astype(np.int64) - _SIZES_BITS, 0)
+    return -(-counts >> octave) << octave

@@ -134,30 +134,44 @@ def _solve_batches(
         features = tf.gather(fixed, tf.where(real, tf.gather(columns, places), padding))
         wanted = tf.where(real, tf.gather(targets, places), 0.0)
         penalty = tf.gather(penalties, rows)[:, None] + unseen
-        # What the constant columns contribute is known: it leaves the targets.
-        wanted -= tf.linalg.matvec(features, 1.0 - free)
-        values = form(features, wanted, penalty, free)
-        residuals = wanted - tf.linalg.matvec(features, values)
-        squares += tf.cast(tf.reduce_sum(tf.square(residuals)), tf.float64)
-        solved.scatter_update(tf.IndexedSlices(values + (1.0 - free), rows))
+        values, squared_residuals = form(features, wanted, penalty, free)
+        squares += tf.cast(tf.reduce_sum(squared_residuals), tf.float64)
+        solved.scatter_update(tf.IndexedSlices(values, rows))
     return squares
 
 
-def _primal(features: Any, wanted: Any, penalty: Any, free: Any) -> Any:
-    """(XᵀX + D)⁻¹ Xᵀ t: float32 (batch, width), 0 in columns that are not free."""
-    gram = tf.matmul(features, features, transpose_a=True) * (free[:, None] * free)
-    normal = tf.linalg.set_diag(gram, tf.linalg.diag_part(gram) + penalty * free + (1.0 - free))
-    right = tf.linalg.matvec(features, wanted, transpose_a=True) * free
-    return tf.linalg.cholesky_solve(tf.linalg.cholesky(normal), right[..., None])[..., 0]
+def _primal(features: Any, wanted: Any, penalty: Any, free: Any) -> tuple[Any, Any]:
+    """(XᵀX + D)⁻¹ Xᵀ t, the constant columns added: float32 (batch, width); and the squared residuals of each row.
+
+    The residuals |t − X x|² = tᵀt − 2 xᵀ Xᵀt + xᵀ XᵀX x need no second pass over the features.
+    """
+    constant = 1.0 - free
+    gram = tf.matmul(features, features, transpose_a=True)
+    right = tf.linalg.matvec(features, wanted, transpose_a=True)
+    normal = gram * (free[:, None] * free)
+    normal = tf.linalg.set_diag(normal, tf.linalg.diag_part(normal) + penalty * free + constant)
+    # What the constant columns contribute is known: it leaves the right side.
+    known = tf.linalg.matvec(gram, tf.broadcast_to(constant, tf.shape(right)))
+    solved = tf.linalg.cholesky_solve(tf.linalg.cholesky(normal), ((right - known) * free)[..., None])[..., 0]
+    values = solved + constant
+    squares = tf.reduce_sum(values * (tf.linalg.matvec(gram, values) - 2.0 * right), 1)
+    # Where the fit is all but exact, rounding may leave less than nothing.
+    return values, tf.maximum(tf.reduce_sum(tf.square(wanted), 1) + squares, 0.0)
 
 
-def _dual(features: Any, wanted: Any, penalty: Any, free: Any) -> Any:
-    """D⁻¹ Xᵀ (X D⁻¹ Xᵀ + I)⁻¹ t: float32 (batch, width), 0 in columns that are not free."""
+def _dual(features: Any, wanted: Any, penalty: Any, free: Any) -> tuple[Any, Any]:
+    """D⁻¹ Xᵀ (X D⁻¹ Xᵀ + I)⁻¹ t, the constant columns added, and the squared residuals: as of `_primal`.
+
+    The residuals are (X D⁻¹ Xᵀ + I)⁻¹ t itself.
+    """
+    constant = 1.0 - free
     inverse = free / penalty
     kernel = tf.matmul(features * inverse[:, None], features, transpose_b=True)
     kernel = tf.linalg.set_diag(kernel, tf.linalg.diag_part(kernel) + 1.0)
-    weights = tf.linalg.cholesky_solve(tf.linalg.cholesky(kernel), wanted[..., None])[..., 0]
-    return inverse * tf.linalg.matvec(features, weights, transpose_a=True)
+    wanted -= tf.linalg.matvec(features, tf.broadcast_to(constant, tf.shape(penalty)))
+    residuals = tf.linalg.cholesky_solve(tf.linalg.cholesky(kernel), wanted[..., None])[..., 0]
+    values = inverse * tf.linalg.matvec(features, residuals, transpose_a=True) + constant
+    return values, tf.reduce_sum(tf.square(residuals), 1)
 
 
 # One graph for each form, whatever the shapes.

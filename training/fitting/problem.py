@@ -21,8 +21,8 @@ class Problem:
         targets = objective.targets(ratings.values[chosen])
         width = len(objective.user_free)
         self.objective = objective
-        self.by_user = Interactions.of(users, items, targets, ratings.n_users)
-        self._users = Touched(self.by_user, width)
+        # One side after the other: their arrays are needed no more once TensorFlow has them.
+        self._users = Touched(Interactions.of(users, items, targets, ratings.n_users), width)
         self._items = Touched(Interactions.of(items, users, targets, ratings.n_items), width)
 
     @property

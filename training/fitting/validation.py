@@ -77,8 +77,11 @@ class RankingGain:
     """NDCG@10 of the liked items among all that the user has no rating of in the part fitted to."""
 
     user_rows: NDArray[np.int64]
+    """(n,) whose rankings are looked at."""
     relevant: Ragged
+    """For each of them the items that were held out and liked."""
     seen: Ragged
+    """For each of them the items that were fitted to."""
 
     name = f"val_ndcg@{_K}"
     better = 1
@@ -86,22 +89,35 @@ class RankingGain:
 
     def measure(self, users: Side, items: Side) -> float:
         """The mean over the users."""
-        ranks = rank(_Scorer(users.rows, items.rows), self.user_rows, self.relevant, self.seen, depth=_K)
+        scorer = _Scorer(users.rows[self.user_rows], items.rows)
+        ranks = rank(scorer, np.arange(len(self.user_rows)), self.relevant, self.seen, depth=_K)
         return float(ranks.ndcg(_K).mean())
 
 
 def validation_of(
-    ratings: Ratings, held_out: Positions, fitted: Interactions, objective: Objective, seed: int
+    ratings: Ratings, fitted: Positions, held_out: Positions, objective: Objective, seed: int
 ) -> RatingError | RankingGain:
-    """The figure that `objective` is judged by, on the ratings at `held_out`; `fitted` are the others, by user."""
+    """The figure that `objective` is judged by, on the ratings at `held_out`, where those at `fitted` are fitted to."""
     users, items, values = ratings.user_rows[held_out], ratings.item_rows[held_out], ratings.values[held_out]
     if isinstance(objective, Rating):
         scale = float(ratings.values.min()), float(ratings.values.max())
         return RatingError(users, items, values, objective, scale)
     liked = values >= objective.liked_from
-    wanted = Interactions.of(users[liked], items[liked], values[liked], ratings.n_users)
-    chosen = np.flatnonzero(wanted.counts)
+    chosen = np.unique(users[liked]).astype(np.int64)
     if len(chosen) > _MOST_USERS:
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, _MOST_USERS, replace=False))
-    relevant = Ragged(wanted.offsets, wanted.columns).take(chosen)
-    return RankingGain(chosen, relevant, Ragged(fitted.offsets, fitted.columns))
+    return RankingGain(
+        chosen,
+        _items_of(chosen, users[liked], items[liked], ratings.n_users),
+        _items_of(chosen, ratings.user_rows[fitted], ratings.item_rows[fitted], ratings.n_users),
+    )
+
+
+def _items_of(chosen: NDArray[np.int64], users: NDArray[np.int32], items: NDArray[np.int32], n_users: int) -> Ragged:
+    """For each of the `chosen` users the items of their pairs."""
+    position = np.full(n_users, -1, np.int32)
+    position[chosen] = np.arange(len(chosen))
+    owners = position[users]
+    theirs = owners >= 0
+    lists = Interactions.of(owners[theirs], items[theirs], items[theirs].astype(np.float32), len(chosen))
+    return Ragged(lists.offsets, lists.columns)
