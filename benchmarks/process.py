@@ -16,13 +16,15 @@ _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def measured(module: str, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Run `python -m MODULE ARGUMENTS` to its end: `seconds` in all, `peak_mib` resident, and its `document`.
+    """Run `python -m MODULE ARGUMENTS` to its end: `seconds` in all, `peak_mib` resident, its `document`.
+
+    And the machine's `load_average` before it: where others work too, figures are theirs as well.
 
     Linux counts the memory of the starting process as the child's until the child's own program is loaded: whoever
     calls this must stay small, and so must not hold the data. Exits where the command fails.
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    started = time.perf_counter()
+    load, started = round(os.getloadavg()[0], 2), time.perf_counter()
     variables = {**os.environ, **_QUIET, **(environment or {})}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables)
     assert process.stdout is not None
@@ -33,7 +35,12 @@ def measured(module: str, *arguments: str | Path, environment: Mapping[str, str]
     if process.returncode != 0:
         raise SystemExit(f"failed with {process.returncode}: {' '.join(command)}")
     seconds = time.perf_counter() - started
-    return {"seconds": round(seconds, 2), "peak_mib": usage.ru_maxrss // 1024, "document": json.loads(document)}
+    return {
+        "seconds": round(seconds, 2),
+        "peak_mib": usage.ru_maxrss // 1024,
+        "load_average": load,
+        "document": json.loads(document),
+    }
 
 
 def matinee(*arguments: str | Path) -> dict[str, Any]:

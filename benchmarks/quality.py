@@ -66,6 +66,7 @@ def cell(contestant: Contestant, objective: str, data: Data, *, afresh: bool, co
         "fit_s": _fit_s(contestant, run["document"]),
         "seconds": run["seconds"],
         "peak_mib": run["peak_mib"],
+        "load_average": run["load_average"],
         "chosen": run["document"].get("config"),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "code": code,

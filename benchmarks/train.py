@@ -49,6 +49,7 @@ def notebook(data: Data, options: argparse.Namespace) -> dict[str, Any]:
         "ratings_per_s": document["ratings_per_s"],
         "seconds": run["seconds"],
         "peak_mib": run["peak_mib"],
+        "load_average": run["load_average"],
     }
     if whole:
         best = min(document["history"], key=lambda epoch: epoch["val_rmse"])
@@ -70,6 +71,7 @@ def ours(data: Data, ratings: Path, name: str, *flags: str | Path) -> dict[str, 
         "rmse_clipped": judged["rmse"],
         "seconds": run["seconds"],
         "peak_mib": run["peak_mib"],
+        "load_average": run["load_average"],
         "config": document["config"],
     }
 
