@@ -82,4 +82,5 @@ class Schedule:
 def _padded(counts: NDArray[Any]) -> NDArray[np.int64]:
     """Each count rounded up to one of eight sizes an octave: an eighth of padding at most, a sixteenth as a rule."""
     octave = np.maximum(np.floor(np.log2(np.maximum(counts - 1, 1))).astype(np.int64) - _SIZES_BITS, 0)
-    return -(-counts >> octave) << octave
+    padded: NDArray[np.int64] = -(-counts >> octave) << octave
+    return padded
