@@ -77,7 +77,9 @@ class Train(HoldingOut, FitConfig):  # type: ignore[misc]  # settings' model_con
         # What can't be measured is said now, not after the fit.
         catalogue = catalogue_of(ratings)
         held_out = None if test is None else HeldOut.of(test, catalogue)
-        fit, before = self._fit(ratings, earlier, console)
+        _start_tensorflow(console)
+        checkpoint = self._checkpoint(ratings, console)
+        fit, before = self._fit(ratings, earlier, checkpoint, console)
         embeddings = described(fit, ratings, catalogue, held_out, self)
         metrics = {**embeddings.description["metrics"], **({"before": before} if before else {})}
         told = {**embeddings.description, "metrics": metrics, **self._split_told()}
@@ -91,6 +93,7 @@ class Train(HoldingOut, FitConfig):  # type: ignore[misc]  # settings' model_con
                 soft_wrap=True,
             )
             raise KeyboardInterrupt
+        checkpoint.remove()
         return {
             "embeddings": str(self.out),
             "n_users": embeddings.n_users,
@@ -133,35 +136,33 @@ class Train(HoldingOut, FitConfig):  # type: ignore[misc]  # settings' model_con
 
     def _check_flags(self) -> None:
         """Refuse before hours of work what would fail after them."""
-        self.check_holding_out(overwrite=self.overwrite)
+        self.check_holding_out(overwrite=self._replaces)
         if self.save_model is not None and self.save_model.absolute() == self.out.absolute():
             raise UsageError("--save-model and OUT are the same folder; each needs its own")
         for folder in (self.out, self.save_model):
             if folder is not None:
                 check_place(folder, overwrite=self._replaces)
 
-    def _fit(self, ratings: Ratings, earlier: Embeddings | None, console: Console) -> tuple["Fit", dict[str, Any]]:
+    def _fit(
+        self, ratings: Ratings, earlier: Embeddings | None, checkpoint: "Checkpoint", console: Console
+    ) -> tuple["Fit", dict[str, Any]]:
         """The fit, and what the `earlier` model had foretold of ratings that are new to it."""
-        with console.status("starting TensorFlow"), muted():
-            from training.fitting.fit import devices, fit
-            from training.fitting.progress import Report
-            from training.fitting.warm_start import judged_on_new, start_from
+        from training.fitting.fit import fit
+        from training.fitting.progress import Report
+        from training.fitting.warm_start import judged_on_new, start_from
 
-            found = devices()
-        console.print(f"fitting on {found}", highlight=False)
         start, before = None, {}
         if earlier is not None and self.warm_start is not None:
             start = start_from(self.warm_start, earlier, ratings, self)
             before = judged_on_new(earlier, ratings)
         with Report(console) as report:
-            checkpoint = self._checkpoint(ratings, console)
             return fit(ratings, self, report, start=start, checkpoint=checkpoint, resume=self.resume), before
 
     def _checkpoint(self, ratings: Ratings, console: Console) -> "Checkpoint":
         from training.fitting.checkpoint import Checkpoint
 
         earlier = None if self.warm_start is None else str(self.warm_start.absolute())
-        key = {"config": self.fit_values(), "ratings": ratings.fingerprint, "warm_start": earlier}
+        key = {**self.fit_values(), "fingerprint of the ratings": ratings.fingerprint, "warm_start": earlier}
         checkpoint = Checkpoint(self.out.absolute().parent / f".{self.out.name}.checkpoint", key, self.checkpoint_every)
         if checkpoint.folder.exists() != self.resume:
             remark = "there is no checkpoint: starting from the beginning" if self.resume else (
@@ -183,6 +184,15 @@ class Train(HoldingOut, FitConfig):  # type: ignore[misc]  # settings' model_con
 
 def _is_interrupted(folder: Path) -> bool:
     return folder.exists() and bool(open_embeddings(folder).description.get("interrupted"))
+
+
+def _start_tensorflow(console: Console) -> None:
+    """Import what the fit needs, which takes seconds."""
+    with console.status("starting TensorFlow"), muted():
+        from training.fitting.fit import devices
+
+        found = devices()
+    console.print(f"fitting on {found}", highlight=False)
 
 
 def _say_counts(ratings: Ratings, test: Ratings | None, console: Console) -> None:

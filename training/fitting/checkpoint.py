@@ -3,6 +3,7 @@
 Users are solved from items alone, so that the items' rows are the whole state between two sweeps.
 """
 
+import glob
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -57,8 +58,13 @@ class Checkpoint:
         """
         if not self.folder.exists():
             return State()
-        manifest = read_manifest(self.folder, KIND, FORMAT_VERSION)
-        verify_files(self.folder, manifest)
+        try:
+            manifest = read_manifest(self.folder, KIND, FORMAT_VERSION)
+            verify_files(self.folder, manifest)
+        except ArtefactError as error:
+            raise ArtefactError(
+                f"no fit can go on from a damaged checkpoint ({error}); leave --resume out to start anew"
+            ) from error
         found = manifest["key"]
         if other := [name for name, value in self._key.items() if found.get(name) != value]:
             name = other[0]
@@ -94,5 +100,6 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def remove(self) -> None:
-        """The fit is done with."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """The fit is done with; so is what a kill left of a checkpoint half written."""
+        for folder in (self.folder, *self.folder.parent.glob(f".{glob.escape(self.folder.name)}.*.draft")):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -92,8 +92,8 @@ def fit(
     """The model that fits `ratings` under `config`; what that leaves open is chosen on a part of them.
 
     With a `start` nothing is chosen: its hyper-parameters hold, and few sweeps bring it up to date. `checkpoint`
-    follows the fit, and under `resume` it goes on from there; it is removed at the end. On Ctrl-C the best model so
-    far is returned, marked as interrupted, where there is one.
+    follows the fit, and under `resume` it goes on from there; whoever has written the result removes it. On Ctrl-C the
+    best model so far is returned, marked as interrupted, where there is one.
 
     The same ratings, config, machine and TensorFlow give the same weights, bit for bit, resumed or not; another
     processor may round differently. To that end TensorFlow's deterministic operations are switched on, for the whole
@@ -105,7 +105,7 @@ def fit(
     try:
         return fitter.from_start(start) if start else fitter.from_scratch()
     except KeyboardInterrupt:
-        if not state.best_rows:
+        if not fitter.has_best:
             raise
         return fitter.interrupted()
     except tf.errors.InvalidArgumentError as error:
@@ -150,6 +150,11 @@ class _Fitter:
         return self._refitted(
             Trial(chosen.values), self._state.best_rows["items"], self._objective.update_sweeps, chosen
         )
+
+    @property
+    def has_best(self) -> bool:
+        """Whether there is a model that was judged, and what it was judged by."""
+        return bool(self._state.best_rows) and self._judge is not None
 
     def interrupted(self) -> Fit:
         """The best so far."""
@@ -214,8 +219,6 @@ class _Fitter:
         while len(trial.curve) < sweeps:
             self._sweep(problem, trial, users, items, "all ratings")
         self._report.say(f"{named(trial.values)}: fitted to all ratings in {sweeps} sweeps, {trial.seconds:.1f} s")
-        if self._checkpoint:
-            self._checkpoint.remove()
         model = self._model(users.rows, items.rows)
         return Fit(model, self._objective, trial.values, trial, chosen, self._state.trials, self._judge)
 
@@ -231,6 +234,9 @@ class _Fitter:
         self, problem: Problem, trial: Trial, users: Side, items: Side, name: str, judge: Validation | None = None
     ) -> None:
         """One more sweep of `trial`, judged where there is a `judge`, checked and followed."""
+        # Before the sweep: after the last one the users would be needed too, for they were solved from earlier items.
+        if self._checkpoint:
+            self._checkpoint.follow(self._state, lambda: items.rows)
         number = len(trial.curve) + 1
         self._report.sweep(name, number, problem.work)
         started = time.monotonic()
@@ -246,8 +252,6 @@ class _Fitter:
         self._report.swept(sweep)
         if self._watch:
             self._watch(self._objective, users, items)
-        if self._checkpoint:
-            self._checkpoint.follow(self._state, lambda: items.rows)
 
     def _keep_if_best(self, judge: Validation, figure: float, users: Side, items: Side) -> None:
         figures = [sweep[judge.name] for trial in self._judged() for sweep in trial.curve]

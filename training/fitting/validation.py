@@ -10,6 +10,7 @@ from training.columns import Ragged
 from training.data.ratings import Ratings
 from training.data.split import Positions
 from training.embeddings import Floats
+from training.errors import RatingsError
 from training.evaluation.metrics import rank, rmse
 from training.evaluation.predictors import Rows
 from training.fitting.interactions import Interactions
@@ -97,12 +98,20 @@ class RankingGain:
 def validation_of(
     ratings: Ratings, fitted: Positions, held_out: Positions, objective: Objective, seed: int
 ) -> RatingError | RankingGain:
-    """The figure that `objective` is judged by, on the ratings at `held_out`, where those at `fitted` are fitted to."""
+    """The figure that `objective` is judged by, on the ratings at `held_out`, where those at `fitted` are fitted to.
+
+    Raises RatingsError where nobody likes anything of them, under an objective to rank.
+    """
     users, items, values = ratings.user_rows[held_out], ratings.item_rows[held_out], ratings.values[held_out]
     if isinstance(objective, Rating):
         scale = float(ratings.values.min()), float(ratings.values.max())
         return RatingError(users, items, values, objective, scale)
     liked = values >= objective.liked_from
+    if not liked.any():
+        raise RatingsError(
+            f"none of the {len(values):,} ratings held out to choose by is {objective.liked_from:g} or more, so there "
+            "is nothing that should rank first; give a lower --liked-from, or a larger --validation-fraction"
+        )
     chosen = np.unique(users[liked]).astype(np.int64)
     if len(chosen) > _MOST_USERS:
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, _MOST_USERS, replace=False))

@@ -24,6 +24,9 @@ def start_from(folder: Path, earlier: Embeddings, ratings: Ratings, config: FitC
     objective or dim differ.
     """
     used = earlier.description.get("config", {})
+    if "sweeps" not in used:
+        # Of the release before least squares, whose numbers of the same names meant something else.
+        used = {}
     for name, found in (("objective", earlier.description.get("objective", "rating")), ("dim", earlier.dim)):
         if found != getattr(config, name):
             raise UsageError(
