@@ -22,7 +22,7 @@ def learning(evidence: Evidence) -> Section:
     search = _records(evidence.embeddings.description.get("search"))
     sentences = [_history_sentence(history), *_search_sentences(search)]
     tables = [_search_table(search)] if search else []
-    return Section("learning", "How it was learnt", sentences, charts=_curves(history), tables=tables)
+    return Section("learning", "How it was learnt", sentences, charts=_curves(history, _unit(evidence)), tables=tables)
 
 
 def _records(value: object) -> Trials:
@@ -50,15 +50,20 @@ def _history_sentence(history: Trials) -> str:
     return f"{said} Where the validation curve turns while the other goes on, the model has begun to learn the noise."
 
 
-def _curves(history: Trials) -> list[Chart]:
+def _unit(evidence: Evidence) -> str:
+    """Of errors."""
+    return "rating points" if evidence.scores_are_ratings else "preferences, 0 to 1"
+
+
+def _curves(history: Trials, unit: str) -> list[Chart]:
     """One chart for each figure, the fitted part and the validation part in it."""
     names = dict.fromkeys(name for record in history for name, value in record.items() if math.isfinite(_number(value)))
     stems = dict.fromkeys(name.removeprefix(_VALIDATION) for name in names if name not in _ASIDE)
-    charts = (_curve(stem, history) for stem in stems)
+    charts = (_curve(stem, history, unit) for stem in stems)
     return [chart for chart in charts if chart.series]
 
 
-def _curve(stem: str, history: Trials) -> Chart:
+def _curve(stem: str, history: Trials, unit: str) -> Chart:
     series = []
     for tone, (name, called) in enumerate(((_VALIDATION + stem, "validation"), (stem, "fitted"))):
         points = [Point(place, _number(record.get(name)), str(place)) for place, record in enumerate(history, 1)]
@@ -66,7 +71,7 @@ def _curve(stem: str, history: Trials) -> Chart:
             series.append(Series(called, points, tone))
     values = [point.y for one in series for point in one.points]
     label = stem if "@" not in stem else stem.upper()
-    label = {"rmse": "RMSE, rating points"}.get(label, label)
+    label = {"rmse": f"RMSE, {unit}"}.get(label, label)
     return Chart(
         f"{label.split(',')[0]} after each sweep",
         _best_sentence(stem, series),
