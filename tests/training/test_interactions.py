@@ -15,6 +15,7 @@ def triples(n: int, n_rows: int) -> tuple[Rows, Rows, Floats]:
     return rng.integers(0, n_rows, n).astype(np.int32), np.arange(n, dtype=np.int32), rng.random(n).astype(np.float32)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200), st.integers(1, 50))
 def test_every_triple_is_kept_once_in_the_list_of_its_row_and_in_its_order(n: int, n_rows: int) -> None:
     rows, columns, targets = triples(n, n_rows)
@@ -57,7 +58,7 @@ def test_nothing_makes_an_empty_schedule() -> None:
         assert schedule.batches.shape == (0, 3)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(COUNTS, st.integers(1, 600))
 def test_every_row_with_interactions_is_in_one_batch_that_fits(counts: list[int], cells: int) -> None:
     lengths = np.array(counts, np.int64)
@@ -72,6 +73,7 @@ def test_every_row_with_interactions_is_in_one_batch_that_fits(counts: list[int]
     assert stops[-1] == len(schedule.order)
 
 
+@settings(deadline=None)
 @given(COUNTS, st.integers(1, 600))
 def test_no_batch_could_have_taken_the_next_row_too(counts: list[int], cells: int) -> None:
     lengths = np.array(counts, np.int64)

@@ -32,6 +32,7 @@ def bowl(floor: Point) -> Callable[[Point], float]:
     )
 
 
+@settings(deadline=None)
 @given(HALF_STEPS)
 def test_it_finds_the_floor_of_a_valley_of_one_axis(half_steps: int) -> None:
     cost = Measured(bowl({"x": 2 ** (half_steps / 2)}))
@@ -39,7 +40,7 @@ def test_it_finds_the_floor_of_a_valley_of_one_axis(half_steps: int) -> None:
     assert len(cost.points) == len(set(cost.points)) <= abs(half_steps) // 2 + 6
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(HALF_STEPS, HALF_STEPS, st.floats(0.01, 100), st.floats(0.01, 100))
 def test_it_finds_the_floor_of_a_valley_of_two_axes(first: int, second: int, x: float, y: float) -> None:
     cost = Measured(bowl({"x": x * 2 ** (first / 2), "y": y * 2 ** (second / 2)}))
@@ -49,6 +50,7 @@ def test_it_finds_the_floor_of_a_valley_of_two_axes(first: int, second: int, x: 
     assert len(cost.points) == len(set(cost.points))
 
 
+@settings(deadline=None)
 @given(st.floats(-9, 9), st.floats(-9, 9), st.floats(-0.8, 0.8))
 def test_it_rests_where_no_step_helps_in_a_valley_that_lies_aslant(x: float, y: float, slant: float) -> None:
     def cost(point: Point) -> float:
