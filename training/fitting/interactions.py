@@ -1,10 +1,13 @@
 """Who rated what, by user and by item: the two orders in which alternating least squares walks the ratings."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from training.data.by_user import count_rows, pieces
 
 _SIZES_BITS = 3
 """2 to this power sizes of rows an octave."""
@@ -32,12 +35,32 @@ class Interactions:
     @classmethod
     def of(cls, rows: Rows, columns: Rows, targets: Floats, n_rows: int) -> "Interactions":
         """From n triples in any order; those of a row keep theirs."""
-        offsets = np.zeros(n_rows + 1, np.int64)
-        np.cumsum(np.bincount(rows, minlength=n_rows), out=offsets[1:])
+        ends = np.cumsum(count_rows(rows, n_rows))
+        offsets = np.concatenate([[0], ends])
         if np.all(rows[1:] >= rows[:-1]):
             return cls(offsets, columns, targets)
-        order = _stable_order(rows, n_rows)
-        return cls(offsets, columns[order], targets[order])
+        sorted_columns, sorted_targets = np.empty_like(columns), np.empty_like(targets)
+        for piece, places in _places(rows, offsets[:-1]):
+            sorted_columns[places] = columns[piece]
+            sorted_targets[places] = targets[piece]
+        return cls(offsets, sorted_columns, sorted_targets)
+
+
+def _places(rows: Rows, starts: NDArray[np.int64]) -> Iterator[tuple[slice, NDArray[np.int64]]]:
+    """Where the triples go that are sorted by row, a piece at a time: no permutation of them all is needed.
+
+    `starts` (n_rows,) is where each row's begin.
+    """
+    free = starts.copy()
+    for piece in pieces(len(rows)):
+        part = rows[piece]
+        order = _stable_order(part, len(starts))
+        counts = np.bincount(part, minlength=len(starts))
+        first = np.cumsum(counts) - counts
+        places = np.empty(len(part), np.int64)
+        places[order] = (free - first)[part[order]] + np.arange(len(part))
+        free += counts
+        yield piece, places
 
 
 def _stable_order(rows: Rows, n_rows: int) -> NDArray[np.intp]:
@@ -72,7 +95,7 @@ class Schedule:
         lengths, starts = np.unique(_padded(counts[order]), return_index=True)
         batches = [
             (start, min(start + rows, stop), length)
-            for length, first, stop in zip(lengths, starts, [*starts[1:], len(order)], strict=True)
+            for length, first, stop in zip(lengths, starts, np.append(starts, len(order))[1:], strict=True)
             for rows in [max(cells // int(length), 1)]
             for start in range(first, stop, rows)
         ]

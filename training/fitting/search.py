@@ -1,5 +1,6 @@
 """The choice of hyper-parameters: a climb over a grid of powers, pure but for what it measures."""
 
+import math
 from collections.abc import Callable, Mapping
 
 Point = Mapping[str, float]
@@ -18,11 +19,11 @@ def climb(start: Point, cost: Callable[[Point], float], least_gain: float = 0.0)
     twice. The costs of regularisation are smooth with one valley, which is all that this needs; a grid over all axes
     would measure many times as often.
     """
-    costs: dict[tuple[str, ...], float] = {}
+    costs: dict[tuple[int, ...], float] = {}
 
     def cost_of(point: Point) -> float:
-        # Two ways to one point end in values that differ by rounding.
-        key = tuple(f"{value:.9g}" for value in point.values())
+        # In steps from the start: two ways to one point end in values that differ by rounding.
+        key = tuple(round(math.log(value / start[axis], _STEPS[-1])) for axis, value in point.items())
         if key not in costs:
             costs[key] = cost(point)
         return costs[key]
