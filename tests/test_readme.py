@@ -1,4 +1,4 @@
-"""The README is run, block by block: every `$ matinee …` line of it, in order, in one folder, as a new user would."""
+"""The README is run, block by block, then docs/: every `$ matinee …` line, in order, in one folder, as a user would."""
 
 import re
 import shlex
@@ -15,11 +15,13 @@ from matinee import Client
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("training.md",)]
+PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def blocks() -> list[str]:
-    return re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    return [block for page in (README, *DOCS) for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL)]
 
 
 def commands() -> list[str]:
@@ -62,12 +64,26 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
     assert targets <= set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
+    links = re.findall(r"\]\(([^):#]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_flag_that_the_pages_name_exists() -> None:
+    named = {flag for page in (README, *DOCS) for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+[a-z]", page)}
+    helps = [["train"], ["evaluate"], ["demo"], ["recommend"], ["store", "prune"]]
+    commands = [[sys.executable, "-m", "matinee", *verb, "--help"] for verb in helps]
+    shown = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for command in commands]
+    assert named <= {flag for text in shown for flag in re.findall(r"--[a-z][a-z-]+[a-z]", text)}
+
+
 # A demo of its own runs in tests/test_demo.py, and a download needs the internet.
 ELSEWHERE = ("demo", "download")
 
 
 @pytest.mark.timeout(600)
-def test_every_command_of_the_readme_works(
+def test_every_command_of_the_readme_and_of_the_docs_works(
     tmp_path: Path, elsewhere: str, background: list[subprocess.Popen[bytes]]
 ) -> None:
     typed = [shlex.split(line.removesuffix("&")) for line in commands() if line.startswith("matinee ")]
