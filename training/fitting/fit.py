@@ -242,6 +242,7 @@ class _Fitter:
         started = time.monotonic()
         rmse = problem.sweep(users, items, trial.values, self._report.advance)
         sweep = {"sweep": number, "rmse": rmse * self._objective.unit}
+        check_finite(trial, sweep)
         if judge is not None:
             sweep[judge.name] = judge.measure(users, items)
         sweep["seconds"] = time.monotonic() - started
