@@ -51,7 +51,7 @@ class Train(HoldingOut, FitConfig):  # type: ignore[misc]  # settings' model_con
     """Folder to write the embeddings to."""
 
     warm_start: Path | None = None
-    """Embeddings of an earlier run to go on from: nothing is chosen anew, and few sweeps bring them up to date."""
+    """Embeddings of an earlier run to go on from: what it chose holds, and a few sweeps bring it up to date."""
 
     resume: bool = False
     """Go on where an interrupted run of the same command stopped, to the same result."""

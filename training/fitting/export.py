@@ -50,7 +50,7 @@ def described(
             "rating_scale": list(scale),
             "objective": config.objective,
             "scores": fit.objective.scores,
-            "config": {**config.fit_values(), **fit.values},
+            "config": {**config.fit_values(), **fit.values, "sweeps": fit.sweeps},
             "data_fingerprint": ratings.fingerprint,
             "libraries": {name: version(name) for name in _LIBRARIES},
             **description,

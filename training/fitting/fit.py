@@ -25,6 +25,9 @@ from training.fitting.validation import Validation, validation_of
 MOST_SWEEPS = 30
 """Of a trial whose number of sweeps is not given."""
 
+UPDATE_SWEEPS = 3
+"""So many take a model that sweeps only improve to ratings that it was not fit to."""
+
 Watch = Callable[[Objective, Side, Side], None]
 """Told of the objective, the users and the items after every sweep."""
 
@@ -34,9 +37,11 @@ class Start:
     """An earlier model to go on from."""
 
     item_rows: Floats
-    """(n_items, width) in the rows of the ratings; first rows where an item is new."""
+    """(n_items, width) in the rows of the ratings to begin with."""
     values: Values
     """Its hyper-parameters."""
+    sweeps: int
+    """How many bring it up to date."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,11 @@ class Fit:
     """What they were judged by."""
     interrupted: bool = False
     """Whether this is the best so far of a fit that was stopped; not fit to the part that it was judged on."""
+
+    @property
+    def sweeps(self) -> int:
+        """How many it is the result of."""
+        return len(self.refit.curve or (self.chosen.curve if self.chosen else []))
 
     def description(self) -> dict[str, Any]:
         """For the manifest: metrics, history (of the chosen trial, else of the fit), refit and search."""
@@ -91,7 +101,7 @@ def fit(
 ) -> Fit:
     """The model that fits `ratings` under `config`; what that leaves open is chosen on a part of them.
 
-    With a `start` nothing is chosen: its hyper-parameters hold, and few sweeps bring it up to date. `checkpoint`
+    With a `start` nothing is chosen: its hyper-parameters hold, and its few sweeps bring it up to date. `checkpoint`
     follows the fit, and under `resume` it goes on from there; whoever has written the result removes it. On Ctrl-C the
     best model so far is returned, marked as interrupted, where there is one.
 
@@ -134,8 +144,7 @@ class _Fitter:
 
     def from_start(self, start: Start) -> Fit:
         """A few sweeps over all ratings."""
-        sweeps = self._config.sweeps or self._objective.update_sweeps
-        return self._refitted(Trial(start.values), start.item_rows, sweeps)
+        return self._refitted(Trial(start.values), start.item_rows, self._config.sweeps or start.sweeps)
 
     def from_scratch(self) -> Fit:
         """Choose, where there is anything to choose, and fit to all ratings."""
@@ -147,9 +156,7 @@ class _Fitter:
         if not self._objective.goes_on:
             sweeps = self._config.sweeps or int(chosen.best_sweep(self._known_judge).get("sweep", 1))
             return self._refitted(Trial(chosen.values), first, sweeps, chosen)
-        return self._refitted(
-            Trial(chosen.values), self._state.best_rows["items"], self._objective.update_sweeps, chosen
-        )
+        return self._refitted(Trial(chosen.values), self._state.best_rows["items"], UPDATE_SWEEPS, chosen)
 
     @property
     def has_best(self) -> bool:
@@ -218,7 +225,8 @@ class _Fitter:
         trial, users, items = self._taken_up(problem, trial, rows)
         while len(trial.curve) < sweeps:
             self._sweep(problem, trial, users, items, "all ratings")
-        self._report.say(f"{named(trial.values)}: fitted to all ratings in {sweeps} sweeps, {trial.seconds:.1f} s")
+        times = "1 sweep" if sweeps == 1 else f"{sweeps} sweeps"
+        self._report.say(f"{named(trial.values)}: fitted to all ratings in {times}, {trial.seconds:.1f} s")
         model = self._model(users.rows, items.rows)
         return Fit(model, self._objective, trial.values, trial, chosen, self._state.trials, self._judge)
 

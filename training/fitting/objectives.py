@@ -68,8 +68,6 @@ class Rating:
     """What the model predicts."""
     goes_on: ClassVar[bool] = True
     """Whether sweeps only come nearer to one optimum, so that a fit can begin where another ended."""
-    update_sweeps: ClassVar[int] = 3
-    """So many bring an earlier model up to date."""
     patience: ClassVar[int] = 1
     """A trial ends after so many sweeps without progress."""
 
@@ -132,7 +130,6 @@ class Ranking:
     scores: ClassVar[str] = PREFERENCES
     # The early sweeps, still near their random beginning, often rank better than the optimum does.
     goes_on: ClassVar[bool] = False
-    update_sweeps: ClassVar[int] = 1
     patience: ClassVar[int] = 2
     unit: ClassVar[float] = 1.0
 

@@ -12,16 +12,18 @@ from training.errors import RatingsError
 from training.evaluation.evaluate import HeldOut, rating_errors, rating_scale
 from training.evaluation.predictors import Model
 from training.fitting.config import FitConfig
-from training.fitting.fit import Start
+from training.fitting.fit import UPDATE_SWEEPS, Start
 from training.fitting.objectives import Parameters, first_rows, objective_of
 
 
 def start_from(folder: Path, earlier: Embeddings, ratings: Ratings, config: FitConfig) -> Start:
     """Where a fit of `ratings` begins that goes on from the `earlier` model, read from `folder`.
 
-    Items are known by their ids; new ones begin as in a fit from scratch, and users need nothing, since the first solve
-    makes them. The hyper-parameters are the earlier model's, unless `config` gives others. Raises UsageError where
-    objective or dim differ.
+    Its hyper-parameters hold, unless `config` gives others. Under the rating objective its items' rows do too, known by
+    their ids; new ones begin as in a fit from scratch, and users need nothing, since the first solve makes them. Under
+    the ranking objective, where a few sweeps from random rows rank better than many, only their number is kept: night
+    after night of one sweep more would end at the optimum that ranks worse. Raises UsageError where objective or dim
+    differ, RatingsError where no item is known.
     """
     used = earlier.description.get("config", {})
     if "sweeps" not in used:
@@ -44,8 +46,13 @@ def start_from(folder: Path, earlier: Embeddings, ratings: Ratings, config: FitC
     if len(known) == 0:
         raise RatingsError(f"{folder} has none of the items that are rated here; train from scratch")
     rows = first_rows(objective, ratings.n_items, config.seed)
+    if not objective.goes_on:
+        sweeps = config.sweeps or used.get("sweeps")
+        if not isinstance(sweeps, int) or sweeps < 1:
+            raise UsageError(f"{folder} does not say its sweeps; give --sweeps, or train from scratch")
+        return Start(rows, values, sweeps)
     rows[known] = objective.item_rows(_parameters(earlier, old_rows[known]))
-    return Start(rows, values)
+    return Start(rows, values, UPDATE_SWEEPS)
 
 
 def _parameters(earlier: Embeddings, item_rows: Any) -> Parameters:
