@@ -192,3 +192,14 @@ def test_nothing_liked_to_choose_by_is_said() -> None:
 def test_one_rating_is_too_few() -> None:
     with pytest.raises(RatingsError, match="1 ratings can't be divided"):
         fitted(table([0], [0], [3], 1, 1))
+
+
+def test_a_trial_without_hope_says_that_it_was_given_up() -> None:
+    result, log = fitted(noisy(200, 100), FitConfig(dim=8))
+    told = {trial["regularisation"]: trial["given_up"] for trial in result.description()["search"]}
+    lines = {float(line.split()[1]): line.endswith("given up") for line in log.splitlines() if "val_rmse" in line}
+    assert len(told) == len(lines) > 2
+    for value, given_up in told.items():
+        assert lines[float(f"{value:.3g}")] == given_up
+    best = min(result.description()["search"], key=lambda trial: trial["val_rmse"])
+    assert not best["given_up"]

@@ -94,7 +94,7 @@ def test_what_is_kept_of_a_trial_is_its_best_sweep() -> None:
         assert trial.best_sweep(judge)["sweep"] == best
         assert trial.cost(judge) == -judge.better * figure
         expected = {"regularisation": 0.25, judge.name: figure, "best_sweep": best, "sweeps": 3, "seconds": 1.5}
-        assert trial.to_json(judge) == expected
+        assert trial.to_json(judge) == {**expected, "given_up": False}
 
 
 @pytest.mark.parametrize("figure", [math.nan, math.inf, -math.inf])

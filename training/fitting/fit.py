@@ -19,7 +19,7 @@ from training.fitting.objectives import Objective, Values, first_rows, objective
 from training.fitting.problem import Problem
 from training.fitting.progress import Report, named
 from training.fitting.search import climb
-from training.fitting.trial import Trial, check_finite, is_over
+from training.fitting.trial import Trial, check_finite, has_settled, is_over
 from training.fitting.validation import Validation, validation_of
 
 MOST_SWEEPS = 30
@@ -214,6 +214,7 @@ class _Fitter:
             len(trial.curve) < most and not is_over(trial, judge, self._objective.patience, best)
         ):
             self._sweep(problem, trial, users, items, f"trial {len(state.trials) + 1}", judge)
+        trial.given_up = len(trial.curve) < most and not has_settled(trial, judge, self._objective.patience)
         state.trials.append(trial)
         state.current = None
         self._report.tried(trial, judge)

@@ -57,7 +57,7 @@ class Report:
         best = trial.best_sweep(judge)
         self.say(
             f"{named(trial.values):<42} {judge.name} {best[judge.name]:.4f} after {int(best['sweep']):>2} of "
-            f"{len(trial.curve):>2} sweeps, {trial.seconds:.1f} s"
+            f"{len(trial.curve):>2} sweeps, {trial.seconds:.1f} s{', given up' if trial.given_up else ''}"
         )
 
 

@@ -19,6 +19,8 @@ class Trial:
     values: Values
     curve: list[dict[str, float]] = field(default_factory=list)
     """For each sweep its number, its seconds, `rmse` over the ratings fitted to and, where judged, the figure."""
+    given_up: bool = False
+    """Whether it ended without hope of being the best: more sweeps would still have bettered its figure."""
 
     @property
     def figures(self) -> set[str]:
@@ -46,7 +48,7 @@ class Trial:
         """For the manifest."""
         best = self.best_sweep(judge)
         figures = {judge.name: best[judge.name], "best_sweep": int(best["sweep"])}
-        return {**self.values, **figures, "sweeps": len(self.curve), "seconds": self.seconds}
+        return {**self.values, **figures, "sweeps": len(self.curve), "seconds": self.seconds, "given_up": self.given_up}
 
 
 def check_finite(trial: Trial, sweep: dict[str, float]) -> None:
@@ -57,18 +59,27 @@ def check_finite(trial: Trial, sweep: dict[str, float]) -> None:
 
 
 def is_over(trial: Trial, judge: Validation, patience: int, best: Trial | None) -> bool:
-    """Whether a trial should end: no progress for `patience` sweeps, or no hope of being better than the `best`.
+    """Whether a trial should end: no progress for `patience` sweeps, or no hope of being better than the `best`."""
+    return has_settled(trial, judge, patience) or (best is not None and is_hopeless(trial, judge, best))
+
+
+def has_settled(trial: Trial, judge: Validation, patience: int) -> bool:
+    """Whether the last `patience` sweeps brought no progress worth the name."""
+    costs = trial.costs(judge)
+    if len(costs) <= patience:
+        return False
+    before = min(costs[:-patience])
+    return min(costs[-patience:]) > before - judge.least_gain * abs(before)
+
+
+def is_hopeless(trial: Trial, judge: Validation, best: Trial) -> bool:
+    """Whether a trial that goes on will not be better than the `best`.
 
     Each sweep of alternating least squares gains less than the one before. So a trial is given up where it is behind
     what the best one was after as many sweeps, and some more gains as large as its last would not bring it level.
     """
-    costs = trial.costs(judge)
-    if len(costs) > patience:
-        before = min(costs[:-patience])
-        if min(costs[-patience:]) > before - judge.least_gain * abs(before):
-            return True
-    if best is None or len(costs) < 2:
+    costs, others = trial.costs(judge), best.costs(judge)
+    if len(costs) < 2:
         return False
-    others = best.costs(judge)
     behind = costs[-1] > others[min(len(costs), len(others)) - 1]
     return behind and costs[-1] - _HOPED_SWEEPS * max(costs[-2] - costs[-1], 0.0) > min(others)

@@ -106,7 +106,12 @@ def _search_table(search: Trials) -> Table:
         search = sorted(search, key=lambda record: _last_if_missing(sign * _number(record.get(judged))))
     rows = [[_cell(record.get(name)) for name in head] for record in search[:_MOST_TRIALS]]
     left_out = f"; the best {_MOST_TRIALS} of {len(search):,}" if len(search) > _MOST_TRIALS else ""
-    return Table(f"Settings that were tried{left_out}", head, rows, 0 if judged is not None else None)
+    return Table(
+        f"Settings that were tried{left_out}",
+        [name.replace("_", " ") for name in head],
+        rows,
+        0 if judged is not None else None,
+    )
 
 
 def _last_if_missing(value: float) -> float:
@@ -114,6 +119,8 @@ def _last_if_missing(value: float) -> float:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
     return "–" if value is None else str(value)
