@@ -1,34 +1,40 @@
-"""Embeddings → bundle: augment, index, measure, refuse what falls short, write."""
+"""Embeddings → bundle: augment, choose both indexes by measurement, refuse what falls short, write."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from indexer.bundle import finish_bundle, read_indexes, write_indexes
-from indexer.errors import IndexGateError
-from indexer.index import build_index
-from indexer.recall import recall_at_k
-from indexer.vectors import Floats, augment, query, unit_rows
-from training.artefact import Manifest
+from indexer.bundle import (
+    ITEM_VECTORS,
+    RECOMMEND_INDEX,
+    SIMILAR_INDEX,
+    Bundle,
+    equaliser_of,
+    finish_bundle,
+    settings_told,
+)
+from indexer.choice.choose import Choice, Chooser, Earlier
+from indexer.choice.decide import Limits, Trial
+from indexer.choice.questions import K, n_questions, of_items, of_users
+from indexer.scoring import Scorer
+from indexer.vectors import Source, save_item_vectors
+from training.artefact import Manifest, save_arrays
 from training.embeddings import Embeddings
 
-RECALL_K = 10
-_MAX_QUERIES = 1000
-_SEED = 0
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class BuildOptions:
     """What may be chosen about a bundle."""
 
-    index_key: str = "Flat"
-    """FAISS's factory string."""
-    target_recall: float = 0.99
-    """Below this recall@10 of either index, 0 to 1, there is no bundle."""
+    index_key: str = AUTO
+    """A key of `indexer.keys` for both indexes; auto: the best by measurement for each."""
+    limits: Limits = field(default_factory=Limits)
+    """What both indexes must keep."""
 
 
 def quiet(_: str) -> None:
@@ -40,28 +46,41 @@ def build_bundle(
     folder: Path,
     options: BuildOptions = BuildOptions(),
     progress: Callable[[str], None] = quiet,
+    earlier: Bundle | None = None,
 ) -> Manifest:
     """Fill the empty `folder` with the bundle of `embeddings`; the manifest. `progress` is told each step.
 
-    Raises IndexGateError where an index finds too few of the true top items.
+    What `earlier` has is kept where it is still right: kinds of index, settings, quantisers. Raises IndexKeyError,
+    IndexSizeError, and IndexGateError where an index finds too few of the true top items.
     """
     started = time.monotonic()
-    progress(f"building {options.index_key} indexes over {embeddings.n_items:,} items")
-    item_vectors = augment(embeddings.item_embeddings, embeddings.item_biases)
-    units = unit_rows(embeddings.item_embeddings, item_vectors.shape[1])
-    write_indexes(folder, *(build_index(vectors, options.index_key) for vectors in (item_vectors, units)))
-    progress(f"measuring recall@{RECALL_K}")
-    recall = _measure(folder, options.index_key, embeddings, item_vectors, units)
-    for name, value in recall.items():
-        if value < options.target_recall:
-            raise IndexGateError(name, value, options.target_recall)
+    progress("laying out the item vectors")
+    item_vectors = save_item_vectors(embeddings.item_embeddings, embeddings.item_biases, folder / ITEM_VECTORS)
+    scorer = Scorer(embeddings.user_embeddings, embeddings.user_biases, item_vectors, embeddings.global_bias)
+    n = n_questions(embeddings.n_items)
+    questions = {
+        RECOMMEND_INDEX: of_users(scorer, embeddings.catalogue.seen, embeddings.n_users, n),
+        SIMILAR_INDEX: of_items(scorer, embeddings.n_items, n),
+    }
+    choices = {
+        name: Chooser(
+            folder, name, Source(item_vectors, embeddings.dim, unit=name == SIMILAR_INDEX), asked, progress
+        ).choose(options.index_key, options.limits, earlier_of(earlier, name) if earlier else None)
+        for name, asked in questions.items()
+    }
+    equalisers = {equaliser_of(name): choice.of_queries for name, choice in choices.items()}
+    save_arrays(folder, {name: array for name, array in equalisers.items() if array is not None})
     progress("writing the bundle")
     facts = {
         **embeddings.description,
-        "index_key": options.index_key,
+        "index_key": choices[RECOMMEND_INDEX].taken.key.text,
         "metric": "inner product",
-        "recall": recall,
-        "target_recall": options.target_recall,
+        "recall": {
+            f"recall@{K}": round(choices[RECOMMEND_INDEX].taken.recall, 4),
+            f"similar_recall@{K}": round(choices[SIMILAR_INDEX].taken.recall, 4),
+        },
+        "indexes": {name: _facts(choice) for name, choice in choices.items()},
+        "target_recall": options.limits.target_recall,
         "build_s": round(time.monotonic() - started, 3),
         "embeddings_sha256": embeddings.content_sha256,
         "libraries": {
@@ -69,23 +88,31 @@ def build_bundle(
             **{name: version(name) for name in ("faiss-cpu", "numpy")},
         },
     }
-    return finish_bundle(folder, embeddings, item_vectors, facts)
+    return finish_bundle(folder, embeddings, item_vectors.shape[1], facts)
 
 
-def _measure(
-    folder: Path, index_key: str, embeddings: Embeddings, item_vectors: Floats, units: Floats
-) -> dict[str, float]:
-    """recall@10 of both indexes as `folder` holds them: of users' vectors, and of items' as queries for alike items."""
-    recommend_index, similar_index = read_indexes(folder, index_key, *item_vectors.shape)
-    users = query(_sample(embeddings.user_embeddings), item_vectors.shape[1])
+def earlier_of(bundle: Bundle, name: str) -> Earlier | None:
+    """What `bundle` has for the index in the file `name`; None where its manifest tells of no measurement."""
+    index = bundle.recommend_index if name == RECOMMEND_INDEX else bundle.similar_index
+    said = bundle.manifest.get("indexes", {}).get(name, {})
+    if not isinstance(said.get("flat_ratio"), float):
+        return None
+    return Earlier(bundle.folder / name, index, bundle.width, said["flat_ratio"])
+
+
+def _facts(choice: Choice) -> dict[str, Any]:
+    return {**_of_trial(choice.taken), "reused": choice.reused, "tried": [_of_trial(trial) for trial in choice.tried]}
+
+
+def _of_trial(trial: Trial) -> dict[str, Any]:
     return {
-        f"recall@{RECALL_K}": recall_at_k(recommend_index, item_vectors, users, RECALL_K),
-        f"similar_recall@{RECALL_K}": recall_at_k(similar_index, units, _sample(units), RECALL_K),
+        "index_key": trial.key.text,
+        **settings_told(trial.key, trial.settings),
+        "at_other_weights": settings_told(trial.key, trial.unusual_settings),
+        "recall": {name: round(value, 4) for name, value in trial.recalls.items()},
+        **asdict(trial.latency),
+        "flat_p50_us": trial.flat_p50_us,
+        "flat_ratio": round(trial.flat_ratio, 3),
+        "bytes": trial.index_bytes,
+        "build_s": trial.build_s,
     }
-
-
-def _sample(vectors: Floats) -> Floats:
-    """At most _MAX_QUERIES of the rows, always the same ones."""
-    n_queries = min(_MAX_QUERIES, len(vectors))
-    rows = np.random.default_rng(_SEED).choice(len(vectors), n_queries, replace=False)
-    return vectors[np.sort(rows)]

@@ -1,7 +1,8 @@
 """The bundle: all that an answer needs, in one folder, so that one version is swapped as one thing.
 
 Beside the arrays of `Bundle` and of training's catalogue it holds two FAISS indexes, `recommend.faiss` over the item
-vectors and `similar.faiss` over the item embeddings at length 1. `manifest.json` names every file with its checksum.
+vectors and `similar.faiss` over the item embeddings at length 1. `manifest.json` names every file with its checksum;
+under "indexes" it says of each what it is, how it is searched, and what else was tried.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.errors import BundleError
-from indexer.index import Index, read_index, write_index
+from indexer.errors import BundleError, IndexKeyError
+from indexer.index import Index, Settings
+from indexer.index_file import map_index
+from indexer.keys import FLAT, IndexKey, checked_key
 from indexer.lock import Lease
 from indexer.vectors import WIDTH_STEP, Floats
 from training.artefact import (
@@ -35,6 +38,8 @@ from training.errors import ArtefactError
 KIND = "matinee-bundle"
 FORMAT_VERSION = 1
 RECOMMEND_INDEX, SIMILAR_INDEX = "recommend.faiss", "similar.faiss"
+ITEM_VECTORS = "item_vectors.npy"
+_MOST_EFFORT = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +49,8 @@ class Bundle:
     score(u, i) = global_bias + user_biases[u] + query(user_embeddings[u], width) · item_vectors[i]
     """
 
-    version: str
-    """The name of its folder."""
+    folder: Path
+    """Where it is."""
     user_embeddings: Floats
     """(n_users, dim)."""
     user_biases: Floats
@@ -63,9 +68,14 @@ class Bundle:
     similar_index: Index
     """FAISS, inner product, over the item embeddings at length 1 in the same width; its row is the item row."""
     manifest: Mapping[str, Any]
-    """How it came about: index_key, recall, rating_scale, objective, scores, libraries, files with checksums."""
+    """How it came about: index_key, recall, what was tried, rating_scale, objective, scores, libraries, files."""
     lease: Lease = field(repr=False)
     """What keeps it from being removed."""
+
+    @property
+    def version(self) -> str:
+        """The name of its folder."""
+        return self.folder.name
 
     @property
     def n_users(self) -> int:
@@ -88,28 +98,14 @@ class Bundle:
         return int(self.item_vectors.shape[1])
 
 
-def write_indexes(folder: Path, recommend_index: Index, similar_index: Index) -> None:
-    """Write both indexes into `folder`."""
-    write_index(recommend_index, folder / RECOMMEND_INDEX)
-    write_index(similar_index, folder / SIMILAR_INDEX)
+def finish_bundle(folder: Path, embeddings: Embeddings, width: int, facts: Mapping[str, Any]) -> Manifest:
+    """Write everything but the item vectors and the indexes, which `folder` has already, then the manifest; synced.
 
-
-def read_indexes(folder: Path, index_key: str, n_items: int, width: int) -> tuple[Index, Index]:
-    """Both indexes of `folder`, mapped. Raises BundleError where one is not what the arguments say."""
-    names = RECOMMEND_INDEX, SIMILAR_INDEX
-    recommend, similar = (read_index(folder / name, index_key, n_items, width) for name in names)
-    return recommend, similar
-
-
-def finish_bundle(folder: Path, embeddings: Embeddings, item_vectors: Floats, facts: Mapping[str, Any]) -> Manifest:
-    """Write everything but the indexes, which `folder` has already, then the manifest; synced to disk.
-
-    `item_vectors`: float32 (n_items, width). `facts`: what the manifest says beside the structure, such as recall.
+    `width`: the columns of the item vectors. `facts`: what the manifest says beside the structure, such as recall.
     """
     arrays: dict[str, NDArray[Any]] = {
         "user_embeddings": np.ascontiguousarray(embeddings.user_embeddings),
         "user_biases": np.ascontiguousarray(embeddings.user_biases),
-        "item_vectors": item_vectors,
         **embeddings.catalogue.to_arrays(),
     }
     save_arrays(folder, arrays)
@@ -117,13 +113,69 @@ def finish_bundle(folder: Path, embeddings: Embeddings, item_vectors: Floats, fa
         "n_users": embeddings.n_users,
         "n_items": embeddings.n_items,
         "dim": embeddings.dim,
-        "width": item_vectors.shape[1],
+        "width": width,
         "global_bias": float(embeddings.global_bias),
         "scores": RATINGS if embeddings.scores_are_ratings else PREFERENCES,
         "bytes": sum(path.stat().st_size for path in folder.iterdir()),
         **facts,
     }
     return seal(folder, KIND, FORMAT_VERSION, description)
+
+
+def equaliser_of(index_name: str) -> str:
+    """The array that equalises the queries of the index in the file `index_name`: its name without `.npy`."""
+    return f"{index_name.removesuffix('.faiss')}_equaliser"
+
+
+def _index(path: Path, arrays: Arrays, manifest: Mapping[str, Any]) -> Index:
+    """The index in `path`, as the manifest says how it is searched."""
+    n_items, dim, width = (check_count(manifest, name) for name in ("n_items", "dim", "width"))
+    key, settings, unusual_settings = _settings(manifest, path.name, n_items, width)
+    of_queries = None
+    if key.equalised:
+        if dim + 2 > width:
+            raise ArtefactError(
+                f"width is {width} in the manifest; an index that is {key.text} needs {dim + 2} columns"
+            )
+        of_queries = check_array(arrays, equaliser_of(path.name), np.float32, (dim + 1, dim + 1))
+        if not np.isfinite(of_queries).all():
+            raise ArtefactError(f"{equaliser_of(path.name)}.npy: holds NaN or infinity; publish again")
+    return Index(key, map_index(path, key, n_items, width), settings, unusual_settings, of_queries)
+
+
+def _settings(manifest: Mapping[str, Any], name: str, n_items: int, width: int) -> tuple[IndexKey, Settings, Settings]:
+    """The key and both settings of the index in the file `name`. Raises ArtefactError where they are not sound.
+
+    A manifest that says nothing of the single indexes is of before there was anything but Flat.
+    """
+    try:
+        said = manifest.get("indexes", {}).get(name, {"index_key": manifest.get("index_key", FLAT)})
+        key = checked_key(str(said["index_key"]), n_items, width)
+        if key.is_exact:
+            return key, Settings(), Settings()
+        return key, _read_settings(key, said), _read_settings(key, said["at_other_weights"])
+    except (IndexKeyError, KeyError, TypeError, AttributeError) as error:
+        raise ArtefactError(f"{name} is not described in the manifest: {error}; publish again") from error
+
+
+def settings_told(key: IndexKey, settings: Settings) -> dict[str, int]:
+    """What the manifest says of `settings`, in FAISS's words."""
+    if key.is_exact:
+        return {}
+    effort = {key.effort_name: settings.effort} if key.effort_name else {}
+    return {**effort, "k_factor": settings.k_factor}
+
+
+def _read_settings(key: IndexKey, said: Mapping[str, Any]) -> Settings:
+    """What `settings_told` told. Raises ArtefactError."""
+    return Settings(_setting(said, key.effort_name) if key.effort_name else 1, _setting(said, "k_factor"))
+
+
+def _setting(said: Mapping[str, Any], name: str) -> int:
+    value = check_count(said, name)
+    if value > _MOST_EFFORT:
+        raise ArtefactError(f"{name} is {value} in the manifest; it can be at most {_MOST_EFFORT}")
+    return value
 
 
 def read_bundle_manifest(folder: Path) -> Manifest:
@@ -169,15 +221,15 @@ def _read(folder: Path, arrays: Arrays, manifest: Manifest, lease: Lease) -> Bun
             raise ArtefactError(f"{name}.npy: holds NaN or infinity; publish again")
     if missing := {RECOMMEND_INDEX, SIMILAR_INDEX} - manifest["files"].keys():
         raise ArtefactError(f"{min(missing)}: missing from the manifest")
-    recommend_index, similar_index = read_indexes(folder, str(manifest.get("index_key")), n_items, width)
+    indexes = {name: _index(folder / name, arrays, manifest) for name in (RECOMMEND_INDEX, SIMILAR_INDEX)}
     return Bundle(
-        version=folder.name,
+        folder=folder,
         **vectors,
         global_bias=check_number(manifest, "global_bias"),
         scores_are_ratings=scores_are_ratings(manifest),
         catalogue=Catalogue.from_arrays(arrays, n_users, n_items),
-        recommend_index=recommend_index,
-        similar_index=similar_index,
+        recommend_index=indexes[RECOMMEND_INDEX],
+        similar_index=indexes[SIMILAR_INDEX],
         manifest=manifest,
         lease=lease,
     )

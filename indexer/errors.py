@@ -3,6 +3,8 @@
 IndexerError (a MatineeError)
 ├── BundleError               a bundle is missing, damaged, foreign, or does not fit together
 ├── IndexGateError            the index finds too few of the true top items: nothing is published
+├── IndexSizeError            no index is small enough
+├── IndexKeyError             an index key that this program does not know, or that does not suit the vectors
 └── StoreError                the store can't do what was asked
     ├── EmptyStoreError       nothing was published there yet
     ├── CurrentError          CURRENT is damaged, or names a version that is not there
@@ -29,11 +31,29 @@ class BundleError(IndexerError):
 class IndexGateError(IndexerError):
     """The index finds too few of the true top items."""
 
-    def __init__(self, name: str, recall: float, target: float) -> None:
+    def __init__(self, name: str, index_key: str, recall: float, target: float) -> None:
         super().__init__(
-            f"the index finds too few of the true top items: {name} is {recall:.4f}, the target {target:g};"
-            " nothing was published; choose another --index-key or lower --target-recall"
+            f"{name}: finds too few of the true top items: recall@10 is {recall:.4f} with {index_key}, the"
+            f" target {target:g}; nothing was published; choose another --index-key, lower --target-recall, or publish"
+            " it all the same with --allow-low-recall"
         )
+
+
+class IndexSizeError(IndexerError):
+    """No index is small enough."""
+
+    def __init__(self, name: str, smallest: int, limit: int) -> None:
+        super().__init__(
+            f"{name}: the smallest index has about {smallest} bytes, --max-bytes allows {limit}; nothing was published;"
+            " raise --max-bytes or train with a smaller --dim"
+        )
+
+
+class IndexKeyError(IndexerError):
+    """An index key that this program does not know, or that does not suit the vectors."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"index_key {what}")
 
 
 class StoreError(IndexerError):

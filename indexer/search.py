@@ -1,24 +1,22 @@
-"""Top-k over a FAISS index with any rows left out, in the order of the exact scores.
+"""Top-k over an index with any rows left out, in the order of the exact scores.
 
-FAISS finds candidates in float32; their scores are computed again in float64. The k best of them are the k best of all
-rows as soon as no row that FAISS left out can score as high: `Query.slack` bounds how far its products can be wrong.
-Where that is not so, as among many equal items, more candidates are fetched, and at last every row is scored.
+The index finds candidates; their scores are computed again in float64, and the k best are the answer. Of an exact index
+they are the k best of all rows as soon as no row that FAISS left out can score as high: `Query.slack` bounds how far
+its float32 products can be wrong. Of an approximate one they are the best of what it found. Where that does not do, as
+among many equal items or where too few were found, more candidates are fetched, and at last every row is scored.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.index import Index
+from indexer.index import NONE, Index, Rows
 
-Rows = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
-_SPARE = 16
-_MORE = 8
+_HARDER = 8
 _BLOCK_ROWS = 1 << 16
 _FLOAT32_ROUNDING = 2.0**-24
 _FLOAT32_SAFE = 1e30
@@ -35,7 +33,9 @@ class Query:
     offset: float
     """What a score adds to the inner product that FAISS computes."""
     slack: float
-    """At most this far is offset + FAISS's product from the exact score, for any row."""
+    """At most this far is offset + FAISS's exact product from the exact score, for any row."""
+    is_usual: bool = True
+    """Whether item biases count as in the model; an index looks harder for other weights of them."""
 
 
 def float32_slack(query: NDArray[np.float32], row_norm: float) -> float:
@@ -48,28 +48,36 @@ def float32_slack(query: NDArray[np.float32], row_norm: float) -> float:
     return 4 * len(query) * _FLOAT32_ROUNDING * largest if largest < _FLOAT32_SAFE else float("inf")
 
 
-def top_rows(index: Index, query: Query, k: int, allowed: NDArray[np.bool_] | None) -> tuple[Rows, Scores]:
-    """The k best of the `allowed` rows (all where None), best first, equal scores in row order: int64, float64 (k,).
+def top_rows(index: Index, query: Query, k: int, excluded: Rows = NONE) -> tuple[Rows, Scores]:
+    """The k best rows that are not `excluded`, best first, equal scores in row order: int64, float64 (k,).
 
-    Fewer come back only where fewer are allowed. `allowed` is bool (n,).
+    Fewer come back only where fewer are left. `excluded`: int64, unique, ascending.
     """
+    n_left = index.n_items - len(excluded)
+    k = min(k, n_left)
+    if k == 0:
+        return NONE, np.empty(0)
     if not query.vector.any():
         # Nothing is told apart, as for a user of whom the model learnt nothing: no need to score every row for it.
-        rows = np.arange(min(k, index.ntotal)) if allowed is None else np.flatnonzero(allowed)[:k]
+        rows = _all_but(excluded, k + len(excluded))[:k]
         return rows, query.scores(rows)
-    n_allowed = index.ntotal if allowed is None else int(np.count_nonzero(allowed))
-    parameters = None if allowed is None else _selecting(allowed)
-    n_fetched = k + _SPARE
-    while n_fetched < n_allowed:
-        products, found = index.search(query.vector[np.newaxis], n_fetched, params=parameters)
-        if found[0, -1] < 0:
-            break
-        rows, scores = _best(found[0], query.scores(found[0]), k)
-        if scores[-1] > query.offset + float(products[0, -1]) + query.slack:
-            return rows, scores
-        n_fetched *= _MORE
-    every = np.arange(index.ntotal) if allowed is None else np.flatnonzero(allowed)
+    harder, settings = 1, index.settings if query.is_usual else index.unusual_settings
+    while settings.n_candidates(k, harder) < n_left:
+        products, found = index.candidates(query.vector, k, harder, settings, excluded)
+        if len(found) >= k:
+            rows, scores = _best(found, query.scores(found), k)
+            if not index.key.is_exact or scores[-1] > query.offset + float(products[-1]) + query.slack:
+                return rows, scores
+        harder *= _HARDER
+    every = _all_but(excluded, index.n_items)
     return _best(every, query.scores(every), k)
+
+
+def _all_but(excluded: Rows, n: int) -> Rows:
+    """The first n rows without those that are excluded."""
+    left = np.ones(n, np.bool_)
+    left[excluded[: np.searchsorted(excluded, n)]] = False
+    return np.flatnonzero(left)
 
 
 def exact_products(vectors: NDArray[np.float32], rows: Rows, query: NDArray[np.float64]) -> Scores:
@@ -89,7 +97,8 @@ def _row_by_row(vectors: NDArray[np.float32], rows: Rows, dim: int, terms: Calla
     # Equal vectors must give equal sums wherever they stand: NumPy sums each row alike, BLAS does not.
     sums = np.empty(len(rows), np.float64)
     for start in range(0, len(rows), _BLOCK_ROWS):
-        block = vectors[rows[start : start + _BLOCK_ROWS], :dim].astype(np.float64)
+        # Whole rows first: NumPy copies them faster than parts of them.
+        block = vectors.take(rows[start : start + _BLOCK_ROWS], axis=0)[:, :dim].astype(np.float64)
         sums[start : start + _BLOCK_ROWS] = terms(block).sum(axis=1)
     return sums
 
@@ -97,10 +106,3 @@ def _row_by_row(vectors: NDArray[np.float32], rows: Rows, dim: int, terms: Calla
 def _best(rows: Rows, scores: Scores, k: int) -> tuple[Rows, Scores]:
     order = np.lexsort((rows, -scores))[:k]
     return rows[order], scores[order]
-
-
-def _selecting(allowed: NDArray[np.bool_]) -> faiss.SearchParameters:
-    bitmap = np.packbits(allowed, bitorder="little")
-    # The stubs show C++'s constructors; Python's take the array, which the selector keeps alive, and keywords.
-    selector = faiss.IDSelectorBitmap(bitmap)  # type: ignore[call-arg, arg-type]  # see above
-    return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # see above

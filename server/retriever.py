@@ -4,14 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexer.bundle import Bundle
-from indexer.vectors import query as query_vector
+from indexer.index import NONE, Rows
+from indexer.scoring import Scorer
+from indexer.search import Scores, top_rows
 from server.errors import NotRatingsError, UnknownItemError, UnknownUserError
-from server.search import Query, Rows, Scores, exact_lengths, exact_products, float32_slack, top_rows
-
-_UNIT_NORM = 1.001
 
 
 class ScoredItem(NamedTuple):
@@ -43,9 +41,7 @@ class Retriever:
         self.scores_are_ratings = bundle.scores_are_ratings
         self._bundle = bundle
         self._catalogue = bundle.catalogue
-        self._largest_norm = _largest_norm(bundle.item_vectors)
-        # Biases that are all 0 need not be asked for; a user of zeros then asks for nothing, which is answered at once.
-        self._item_bias_weight = float(bundle.item_vectors[:, bundle.dim].any())
+        self._scorer = Scorer(bundle.user_embeddings, bundle.user_biases, bundle.item_vectors, bundle.global_bias)
 
     def recommend(
         self, user_id: str, k: int, *, include_seen: bool = False, exclude_item_ids: Sequence[str] = ()
@@ -56,11 +52,9 @@ class Retriever:
         than k come back only where fewer are left. Raises UnknownUserError.
         """
         user_row = self._user_row(user_id)
-        excluded = self._known_rows(exclude_item_ids)
-        if not include_seen:
-            excluded = np.concatenate([excluded, self._catalogue.seen[user_row]])
-        search = self._user_query(user_row)
-        return self._scored(*top_rows(self._bundle.recommend_index, search, k, self._allowed(excluded)))
+        seen = NONE if include_seen else self._catalogue.seen[user_row].astype(np.int64)
+        excluded = np.union1d(self._known_rows(exclude_item_ids), seen) if exclude_item_ids else seen
+        return self._scored(*top_rows(self._bundle.recommend_index, self._scorer.user_query(user_row), k, excluded))
 
     def similar(self, item_id: str, k: int, *, exclude_item_ids: Sequence[str] = ()) -> list[ScoredItem]:
         """The k items whose embeddings have the highest cosine with this item's, best first; never the item itself.
@@ -68,9 +62,8 @@ class Retriever:
         Raises UnknownItemError.
         """
         item_row = self._item_row("item_id", item_id)
-        excluded = np.append(self._known_rows(exclude_item_ids), item_row)
-        search = self._cosine_query(item_row)
-        return self._scored(*top_rows(self._bundle.similar_index, search, k, self._allowed(excluded)))
+        excluded = np.union1d(self._known_rows(exclude_item_ids), [item_row])
+        return self._scored(*top_rows(self._bundle.similar_index, self._scorer.item_query(item_row), k, excluded))
 
     def predict(self, user_id: str, item_ids: Sequence[str]) -> list[float]:
         """The predicted rating of each item, in the order asked for.
@@ -80,7 +73,7 @@ class Retriever:
         if not self.scores_are_ratings:
             raise NotRatingsError
         user_row = self._user_row(user_id)
-        ratings: list[float] = self._scores(user_row, self._item_rows(item_ids)).tolist()
+        ratings: list[float] = self._scorer.scores(user_row, self._item_rows(item_ids)).tolist()
         return ratings
 
     def items(self, item_ids: Sequence[str]) -> list[Item]:
@@ -97,51 +90,6 @@ class Retriever:
             self.recommend(self._catalogue.user_ids[user_row], 10)
         for item_row in _spread(self.n_items, n_searches):
             self.similar(self._catalogue.item_ids[item_row], 10)
-
-    def _user_query(self, user_row: int) -> Query:
-        vector = query_vector(self._bundle.user_embeddings[user_row], self._bundle.width, self._item_bias_weight)
-        return Query(
-            vector=vector,
-            scores=lambda rows: self._scores(user_row, rows),
-            offset=self._user_offset(user_row),
-            slack=float32_slack(vector, self._largest_norm),
-        )
-
-    def _scores(self, user_row: int, rows: Rows) -> Scores:
-        vectors = self._bundle.item_vectors
-        embedding = self._bundle.user_embeddings[user_row].astype(np.float64)
-        biases = vectors[rows, self._bundle.dim].astype(np.float64)
-        scores: Scores = self._user_offset(user_row) + biases + exact_products(vectors, rows, embedding)
-        return scores
-
-    def _user_offset(self, user_row: int) -> float:
-        return self._bundle.global_bias + float(self._bundle.user_biases[user_row])
-
-    def _cosine_query(self, item_row: int) -> Query:
-        embedding = self._bundle.item_vectors[item_row, : self._bundle.dim].astype(np.float64)
-        length = exact_lengths(self._bundle.item_vectors, np.array([item_row]), self._bundle.dim)[0]
-        # The cosine with an item whose embedding is all zero is 0.
-        unit = embedding / length if length > 0 else embedding
-        vector = np.zeros(self._bundle.width, np.float32)
-        vector[: len(unit)] = unit
-        return Query(
-            vector=vector,
-            scores=lambda rows: self._cosines(unit, rows),
-            offset=0.0,
-            slack=float32_slack(vector, _UNIT_NORM),
-        )
-
-    def _cosines(self, unit: NDArray[np.float64], rows: Rows) -> Scores:
-        products = exact_products(self._bundle.item_vectors, rows, unit)
-        lengths = exact_lengths(self._bundle.item_vectors, rows, len(unit))
-        return np.divide(products, lengths, out=np.zeros(len(rows)), where=lengths > 0)
-
-    def _allowed(self, excluded: NDArray[np.integer]) -> NDArray[np.bool_] | None:
-        if len(excluded) == 0:
-            return None
-        allowed = np.ones(self.n_items, np.bool_)
-        allowed[excluded] = False
-        return allowed
 
     def _scored(self, rows: Rows, scores: Scores) -> list[ScoredItem]:
         ids, titles = self._catalogue.item_ids, self._catalogue.item_titles
@@ -168,11 +116,6 @@ class Retriever:
     def _known_rows(self, item_ids: Iterable[str]) -> Rows:
         rows = (self._catalogue.item_ids.row(item_id) for item_id in item_ids)
         return np.array([row for row in rows if row is not None], np.int64)
-
-
-def _largest_norm(vectors: NDArray[np.float32]) -> float:
-    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
-    return float(np.sqrt(squares.max(initial=0.0)))
 
 
 def _spread(n: int, count: int) -> list[int]:

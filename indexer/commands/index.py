@@ -1,21 +1,36 @@
 """`matinee index`."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import CliPositionalArg
 from rich.console import Console
 from rich.table import Table
 
-from indexer.build import BuildOptions, build_bundle
+from indexer.build import AUTO, BuildOptions, build_bundle
+from indexer.bundle import Bundle
+from indexer.choice.decide import Limits
 from indexer.commands.store.told import data_size
+from indexer.errors import IndexerError, IndexKeyError
+from indexer.keys import SPELLINGS, parse_key
 from indexer.store import Store
 from matinee.command import Result
 from matinee.settings import Command, progress_console
 from training.embeddings import open_embeddings
 
-_TOLD = ("n_users", "n_items", "dim", "width", "scores", "index_key", "recall", "bytes", "build_s", "embeddings_sha256")
+_TOLD = (
+    "n_users", "n_items", "dim", "width", "scores", "index_key", "recall", "indexes", "bytes", "build_s",
+    "embeddings_sha256",
+)  # fmt: skip
+
+
+def _known(index_key: str) -> str:
+    """`index_key`, which is one. Raises ValueError where it is none: that is wrong usage."""
+    try:
+        return index_key if index_key == AUTO else parse_key(index_key).text
+    except IndexKeyError as error:
+        raise ValueError(f"this program builds and reads {SPELLINGS}") from error
 
 
 class IndexCommand(Command):
@@ -36,9 +51,18 @@ class IndexCommand(Command):
     store: CliPositionalArg[Path]
     """The folder of published bundles; made where it does not exist."""
     target_recall: float = Field(default=0.99, gt=0, le=1)
-    """The least recall@10 of each index, measured on the model's own users and items; below it nothing is published."""
-    index_key: Literal["auto", "Flat"] = "auto"
-    """FAISS's factory string; auto chooses. Flat is exact."""
+    """The least recall@10 of each index, measured on the model's own users (with what they have seen left out) and
+    items; below it nothing is published."""
+    index_key: Annotated[str, AfterValidator(_known)] = AUTO
+    """FAISS's factory string, for both indexes: Flat (exact), SQfp16, SQ8, PQ<m>x4fs, IVF<nlist>,<one of these> or
+    HNSW<M>, the last two also after "Equalised,". auto builds those that make sense, measures them, and takes the
+    fastest that finds enough."""
+    max_bytes: int | None = Field(default=None, gt=0)
+    """The largest file that one index may be."""
+    allow_low_recall: bool = False
+    """Publish the index that finds most even where that is below --target-recall."""
+    no_reuse: bool = False
+    """Choose anew, whatever kind and settings the current version has; for when the vectors have changed a lot."""
     no_activate: bool = False
     """Publish, but leave current what is current."""
     wait_s: float = Field(default=0, ge=0)
@@ -47,11 +71,13 @@ class IndexCommand(Command):
     def run(self) -> Result:
         """Build, measure, publish; the facts of the new version."""
         store = Store(self.store, self.wait_s)
-        options = BuildOptions("Flat" if self.index_key == "auto" else self.index_key, self.target_recall)
+        options = BuildOptions(self.index_key, Limits(self.target_recall, self.max_bytes, self.allow_low_recall))
         with progress_console().status("reading the embeddings") as status:
             embeddings = open_embeddings(self.embeddings)
+            earlier = None if self.no_reuse else _earlier(store)
             version = store.publish(
-                lambda draft: build_bundle(embeddings, draft, options, status.update), activate=not self.no_activate
+                lambda draft: build_bundle(embeddings, draft, options, status.update, earlier),
+                activate=not self.no_activate,
             )
         manifest = store.manifest(version)
         facts = {name: manifest[name] for name in _TOLD}
@@ -75,3 +101,12 @@ class IndexCommand(Command):
         if not result["current"]:
             then = f"matinee store activate {self.store} {result['version']}"
         console.print(f"{done}; next: {then}", highlight=False, soft_wrap=True)
+
+
+def _earlier(store: Store) -> Bundle | None:
+    """What is current, for what can be kept of it; None where nothing sound is."""
+    try:
+        return store.open_current()
+    except IndexerError:
+        # It matters to nobody here: what is published next does not depend on it.
+        return None

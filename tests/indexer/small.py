@@ -4,13 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from indexer.build import build_bundle
 from indexer.bundle import FORMAT_VERSION, KIND
+from indexer.equalise import equaliser, fitted_to
+from indexer.index import Index, Settings, fill_index, new_index
+from indexer.keys import checked_key
 from indexer.store import Store
+from indexer.vectors import Floats, Source
 from tests.world import random_embeddings
 from training.artefact import MANIFEST, read_manifest, seal
 from training.embeddings import Embeddings, open_embeddings, write_embeddings
 
+SETTINGS = Settings()
 Change = Callable[[Path, dict[str, Any]], object]
 """What is done to the folder of a bundle and to the description that its manifest will have."""
 
@@ -35,3 +42,17 @@ def resealed(folder: Path, change: Change) -> None:
     description = {name: value for name, value in manifest.items() if name not in derived}
     change(folder, description)
     seal(folder, KIND, FORMAT_VERSION, description)
+
+
+def index_over(vectors: Floats, key_text: str, settings: Settings = SETTINGS, dim: int | None = None) -> Index:
+    """The index of `key_text` over `vectors`, float32 (n, width), whose last two columns are free for an equaliser."""
+    key = checked_key(key_text, *vectors.shape)
+    source = Source(vectors, vectors.shape[1] - 2 if dim is None else dim, unit=False)
+    if not key.equalised:
+        index = fill_index(new_index(key, source.width, vectors), source.blocks())
+        return Index(key, index, settings, settings)
+    equal = equaliser(
+        source, fitted_to(np.random.default_rng(5).normal(size=(99, source.width)).astype(np.float32), source.dim)
+    )
+    index = fill_index(new_index(key, source.width, equal.items(vectors)), map(equal.items, source.blocks()))
+    return Index(key, index, settings, settings, equal.of_queries)

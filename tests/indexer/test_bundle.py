@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from indexer.build import BuildOptions, build_bundle
 from indexer.bundle import KIND, RECOMMEND_INDEX, SIMILAR_INDEX, Bundle, open_bundle
+from indexer.choice.decide import Limits
 from indexer.errors import BundleError, IndexGateError
-from indexer.index import read_index
+from indexer.index_file import map_index
+from indexer.keys import parse_key
 from indexer.vectors import augment, query, unit_rows
 from tests.indexer.small import Change, resealed
 from tests.world import checker_board, fit_to_rank, random_embeddings, with_zeros
@@ -50,9 +52,9 @@ def test_what_is_opened_is_what_was_built(bundle: Bundle, embeddings: Embeddings
 
 
 def test_both_indexes_hold_their_vectors_row_by_row(bundle: Bundle, embeddings: Embeddings) -> None:
-    np.testing.assert_array_equal(bundle.recommend_index.reconstruct_n(0, 40), bundle.item_vectors)
+    np.testing.assert_array_equal(bundle.recommend_index.faiss.reconstruct_n(0, 40), bundle.item_vectors)
     units = unit_rows(embeddings.item_embeddings, 8)
-    np.testing.assert_array_equal(bundle.similar_index.reconstruct_n(0, 40), units)
+    np.testing.assert_array_equal(bundle.similar_index.faiss.reconstruct_n(0, 40), units)
 
 
 def test_the_arrays_are_read_only(bundle: Bundle) -> None:
@@ -62,8 +64,8 @@ def test_the_arrays_are_read_only(bundle: Bundle) -> None:
 
 def test_searching_twice_and_after_opening_again_answers_the_same(bundle: Bundle, tmp_path: Path) -> None:
     queries = query(bundle.user_embeddings, bundle.width)
-    first, second = (bundle.recommend_index.search(queries, 5) for _ in range(2))
-    again = open_bundle(tmp_path / "bundle").recommend_index.search(queries, 5)
+    first, second = (bundle.recommend_index.faiss.search(queries, 5) for _ in range(2))
+    again = open_bundle(tmp_path / "bundle").recommend_index.faiss.search(queries, 5)
     for scores, rows in (second, again):
         np.testing.assert_array_equal(scores, first[0])
         np.testing.assert_array_equal(rows, first[1])
@@ -82,19 +84,18 @@ def test_the_manifest_says_how_it_was_proved_and_where_it_comes_from(tmp_path: P
     assert manifest["bytes"] == sum(file["bytes"] for file in manifest["files"].values())
 
 
-def test_an_index_that_finds_too_little_is_refused(
-    tmp_path: Path, embeddings: Embeddings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def forgetful(vectors: Any, index_key: str) -> Any:
-        index = faiss.IndexFlatIP(vectors.shape[1])
-        index.add(np.where(np.arange(len(vectors))[:, np.newaxis] % 2, vectors, 0).astype(np.float32))
-        return index
-
-    monkeypatch.setattr("indexer.build.build_index", forgetful)
-    with pytest.raises(IndexGateError, match=r"recall@10 is 0\.\d+, the target 0\.99; nothing was published"):
-        build_bundle(embeddings, tmp_path)
+def test_an_index_that_finds_too_little_is_refused(tmp_path: Path) -> None:
+    # Four bits for eight columns tell few of these apart.
+    coarse = BuildOptions("PQ3x4fs")
+    embeddings = random_embeddings(n_users=50, n_items=4000, dim=22)
+    with pytest.raises(
+        IndexGateError, match=r"recall@10 is 0\.\d+ with PQ3x4fs, the target 0\.99; nothing was published"
+    ):
+        build_bundle(embeddings, tmp_path, coarse)
     assert not (tmp_path / MANIFEST).exists()
-    build_bundle(embeddings, tmp_path, BuildOptions(target_recall=0.1))
+    allowed = build_bundle(embeddings, tmp_path, replace(coarse, limits=Limits(allow_low_recall=True)))
+    assert 0 < min(allowed["recall"].values()) < 0.99
+    open_bundle(tmp_path)
 
 
 def test_embeddings_are_no_bundle_and_a_bundle_is_no_embeddings(tmp_path: Path, bundle: Bundle) -> None:
@@ -159,23 +160,43 @@ def flat_file(**changed: int) -> bytes:
     return struct.pack("<4siq16xBiq", b"IxFI", *fields.values()) + bytes(4 * 320)
 
 
+SETTINGS = {"efSearch": 8, "k_factor": 2}
+
+
+def saying_of_index(**facts: Any) -> Change:
+    return saying(indexes={RECOMMEND_INDEX: facts, SIMILAR_INDEX: {"index_key": "Flat"}})
+
+
 SPOILT = {
-    "too few vectors": (wrong_index(flat(39, 8)), "holds 39 × 8 vectors, the manifest says 40 × 8"),
-    "too wide": (wrong_index(flat(40, 16), SIMILAR_INDEX), "holds 40 × 16 vectors, the manifest says 40 × 8"),
-    "by distance": (wrong_index(flat(40, 8, faiss.METRIC_L2)), "is no Flat index by inner product"),
-    "another kind": (wrong_index(faiss.index_factory(8, "HNSW8")), "is no Flat index by inner product"),
-    "a header of another shape": (raw_index(flat_file(ntotal=1 << 60)), "holds 1152921504606846976 × 8 vectors"),
-    "fewer floats": (raw_index(flat_file(n_floats=8)), "with 8 floats, which do not fit 40 × 8"),
-    "more floats": (raw_index(flat_file(n_floats=1 << 60)), "which do not fit 40 × 8"),
-    "cut off": (raw_index(flat_file()[:-1]), "has 1324 bytes"),
-    "untrained": (raw_index(flat_file(is_trained=0)), "do not fit"),
-    "another metric": (raw_index(flat_file(metric=1)), "is for metric 1, not for inner products"),
-    "empty index": (raw_index(b""), "is no Flat index"),
+    "too few vectors": (wrong_index(flat(39, 8)), r"no Flat index of 40 × 8 vectors: the shape is \(39, 8\)"),
+    "too wide": (wrong_index(flat(40, 16), SIMILAR_INDEX), r"the shape is \(40, 16\), not \(40, 8\)"),
+    "by distance": (wrong_index(flat(40, 8, faiss.METRIC_L2)), "the kind is b'IxF2', not b'IxFI'"),
+    "another kind": (wrong_index(faiss.index_factory(8, "HNSW8")), "the kind is b'IHNf', not b'IxFI'"),
+    "a header of another shape": (raw_index(flat_file(ntotal=1 << 60)), r"the shape is \(1152921504606846976, 8\)"),
+    "fewer floats": (raw_index(flat_file(n_floats=8)), "a length is 8, not 320"),
+    "more floats": (raw_index(flat_file(n_floats=1 << 60)), "a length is 1152921504606846976, not 320"),
+    "cut off": (raw_index(flat_file()[:-1]), "it ends at byte 1324"),
+    "too long": (raw_index(flat_file() + b"\0"), "1 bytes follow its end"),
+    "untrained": (raw_index(flat_file(is_trained=0)), "is_trained is 0, not 1"),
+    "another metric": (raw_index(flat_file(metric=1)), "the metric is 1, not 0"),
+    "empty index": (raw_index(b""), "it ends at byte 0"),
     "no index": (without(RECOMMEND_INDEX), "recommend.faiss: missing from the manifest"),
     "no array": (without("user_biases.npy"), "user_biases.npy: missing from the manifest"),
     "no catalogue": (without("seen_rows.npy"), "missing from the manifest"),
-    "unknown index": (saying(index_key="HNSW32"), "this program reads Flat"),
-    "no index key": (saying(index_key=None), "this program reads Flat"),
+    "unknown index": (saying_of_index(index_key="LSH"), "index_key is 'LSH'; this program builds and reads Flat"),
+    "another index": (
+        saying_of_index(index_key="SQ8", k_factor=2, at_other_weights=SETTINGS),
+        "no SQ8 index of 40 × 8 vectors: the kind is b'IxFI'",
+    ),
+    "no index key": (saying(indexes={RECOMMEND_INDEX: {}}), "recommend.faiss is not described in the manifest"),
+    "indexes are a list": (saying(indexes=[]), "recommend.faiss is not described in the manifest"),
+    "no settings": (saying_of_index(index_key="HNSW32"), "efSearch is None in the manifest"),
+    "endless search": (saying_of_index(index_key="HNSW32", efSearch=1 << 40), "it can be at most 1048576"),
+    "no equaliser": (
+        saying_of_index(index_key="Equalised,HNSW8", efSearch=8, k_factor=2, at_other_weights=SETTINGS),
+        "recommend_equaliser.npy: missing from the manifest",
+    ),
+    "no lists": (saying_of_index(index_key="IVF41,Flat"), "there are only 40 items to make 41 lists of"),
     "other counts": (saying(n_items=41), "the manifest says float32"),
     "count is no number": (saying(n_users="9"), "n_users is '9' in the manifest"),
     "narrow": (saying(width=4), "width is 4 in the manifest; it must be a multiple of 8 above dim 6"),
@@ -218,7 +239,7 @@ def test_a_header_of_an_index_with_any_other_byte_is_refused_or_searched_without
         path = Path(folder) / RECOMMEND_INDEX
         path.write_bytes(raw)
         try:
-            index = read_index(path, "Flat", 40, 8)
+            index = map_index(path, parse_key("Flat"), 40, 8)
         except BundleError:
             return
         assert index.search(np.ones((1, 8), np.float32), 3)[1].shape == (1, 3)
@@ -258,3 +279,8 @@ def test_vectors_of_zeros_are_indexed_and_pass_the_gate(tmp_path: Path, embeddin
     )
     for name, world in (("some", some), ("nothing", nothing)):
         assert made(tmp_path / name, world).manifest["recall"] == {"recall@10": 1.0, "similar_recall@10": 1.0}
+
+
+def test_a_bundle_from_before_there_were_other_indexes_is_flat(bundle: Bundle, tmp_path: Path) -> None:
+    resealed(tmp_path / "bundle", lambda _, description: description.pop("indexes"))
+    assert open_bundle(tmp_path / "bundle").recommend_index.key.text == "Flat"

@@ -75,7 +75,14 @@ def test_index_can_leave_what_is_current(store: Store, embeddings: Path, capsys:
 
 @pytest.mark.parametrize(
     "flags",
-    [["--index-key", "HNSW32"], ["--target-recall", "1.1"], ["--target-recall", "0"], ["--wait-s", "-1"], ["--x"]],
+    [
+        ["--index-key", "LSH"],
+        ["--max-bytes", "0"],
+        ["--target-recall", "1.1"],
+        ["--target-recall", "0"],
+        ["--wait-s", "-1"],
+        ["--x"],
+    ],
 )
 def test_wrong_usage_is_exit_status_2_and_changes_nothing(
     flags: list[str], store: Store, embeddings: Path, capsys: pytest.CaptureFixture[str]

@@ -37,7 +37,7 @@ from indexer.store import Store
 bundle = Store(Path(sys.argv[1])).open(sys.argv[2])
 print("open", flush=True)
 sys.stdin.readline()
-print(int(bundle.recommend_index.search(bundle.item_vectors[:1], 1)[1][0, 0] >= 0), flush=True)
+print(int(bundle.recommend_index.faiss.search(bundle.item_vectors[:1], 1)[1][0, 0] >= 0), flush=True)
 """
 
 

@@ -1,18 +1,47 @@
-"""FAISS leaves out what it is told to: some index types ignore selectors without a word."""
+"""FAISS leaves out what it is told to, and the exact order holds: some index types ignore selectors without a word."""
 
-import faiss
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from indexer.index import INDEX_KEYS, build_index
-from server.search import Query, exact_products, float32_slack, top_rows
+from indexer.index import Index, Rows, Settings
+from indexer.scoring import Scorer
+from indexer.search import Query, exact_products, float32_slack, top_rows
+from indexer.vectors import augment
+from tests.indexer.small import index_over
+from tests.world import oracle, random_embeddings
 
-N_ROWS, WIDTH = 500, 24
+N_ROWS, WIDTH, DIM = 500, 24, 22
 VECTORS = np.random.default_rng(1).normal(size=(N_ROWS, WIDTH)).astype(np.float32)
-INDEXES = {key: build_index(VECTORS, key) for key in INDEX_KEYS}
+# Free for the equalising column.
+VECTORS[:, DIM + 1 :] = 0
+LOOKING_EVERYWHERE = {
+    "Flat": Settings(),
+    "IVF8,Flat": Settings(8),
+    "Equalised,IVF8,Flat": Settings(8),
+}
+LOOKING_AROUND = {
+    "SQfp16": Settings(),
+    "SQ8": Settings(),
+    "PQ12x4fs": Settings(1, 4),
+    "PQ3x4fs": Settings(1, 2),
+    "HNSW8": Settings(16),
+    "Equalised,HNSW8": Settings(16),
+    "IVF8,SQ8": Settings(2),
+    "IVF8,PQ12x4fs": Settings(2, 4),
+    "Equalised,IVF16,Flat": Settings(1),
+    "Equalised,IVF8,SQfp16": Settings(2),
+    "Equalised,IVF8,PQ12x4fs": Settings(2, 8),
+}
+INDEXES = {
+    key: index_over(VECTORS, key, looking, DIM) for key, looking in {**LOOKING_EVERYWHERE, **LOOKING_AROUND}.items()
+}
+
+seeds, n_lefts, ks = st.integers(0, 2**32 - 1), st.integers(0, N_ROWS), st.integers(1, N_ROWS + 20)
 
 
 def looking_for(vector: NDArray[np.float32], vectors: NDArray[np.float32] = VECTORS) -> Query:
@@ -24,28 +53,69 @@ def looking_for(vector: NDArray[np.float32], vectors: NDArray[np.float32] = VECT
     )
 
 
-@pytest.mark.parametrize("index_key", INDEX_KEYS)
-@settings(max_examples=100, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), n_allowed=st.integers(0, N_ROWS), k=st.integers(1, N_ROWS + 20))
-def test_the_k_best_of_any_allowed_rows_are_found(index_key: str, seed: int, n_allowed: int, k: int) -> None:
+def asked(seed: int, n_left: int) -> tuple[NDArray[np.float32], Rows, NDArray[np.float64]]:
+    """A query, the rows to leave out, and every row's exact score."""
     rng = np.random.default_rng(seed)
     vector = rng.normal(size=WIDTH).astype(np.float32)
-    allowed = np.zeros(N_ROWS, np.bool_)
-    allowed[rng.choice(N_ROWS, n_allowed, replace=False)] = True
-    scores = (VECTORS.astype(np.float64) * vector.astype(np.float64)).sum(axis=1)
-    expected = [row for row in np.argsort(-scores) if allowed[row]][:k]
+    vector[DIM + 1 :] = 0
+    excluded = np.sort(rng.choice(N_ROWS, N_ROWS - n_left, replace=False))
+    return vector, excluded, (VECTORS.astype(np.float64) * vector.astype(np.float64)).sum(axis=1)
 
-    rows, found = top_rows(INDEXES[index_key], looking_for(vector), k, allowed)
+
+@pytest.mark.parametrize("key", LOOKING_EVERYWHERE)
+@settings(max_examples=100, deadline=None)
+@given(seed=seeds, n_left=n_lefts, k=ks)
+def test_an_index_that_looks_everywhere_finds_the_k_best_that_are_left(
+    key: str, seed: int, n_left: int, k: int
+) -> None:
+    vector, excluded, scores = asked(seed, n_left)
+    expected = [row for row in np.argsort(-scores) if row not in set(excluded.tolist())][:k]
+
+    rows, found = top_rows(INDEXES[key], looking_for(vector), k, excluded)
 
     assert rows.tolist() == expected
     np.testing.assert_allclose(found, scores[expected], rtol=1e-12)
+
+
+@pytest.mark.parametrize("key", LOOKING_AROUND)
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, n_left=n_lefts, k=ks)
+def test_any_index_gives_k_that_are_left_once_each_with_exact_scores_best_first(
+    key: str, seed: int, n_left: int, k: int
+) -> None:
+    vector, excluded, scores = asked(seed, n_left)
+    rows, found = top_rows(INDEXES[key], looking_for(vector), k, excluded)
+    assert len(rows) == len(set(rows.tolist())) == min(k, n_left)
+    assert not np.isin(rows, excluded).any()
+    np.testing.assert_allclose(found, scores[rows], rtol=1e-12)
+    assert np.all(np.diff(found) <= 0)
+
+
+@pytest.mark.parametrize("key", [*LOOKING_EVERYWHERE, *LOOKING_AROUND])
+def test_more_effort_finds_more_and_at_last_all(key: str) -> None:
+    def recall(effort: int, k_factor: int) -> float:
+        index = INDEXES[key]
+        looking = Settings(effort, k_factor)
+        eager = Index(index.key, index.faiss, looking, looking, index.of_queries)
+        hits = 0
+        for seed in range(40):
+            vector, excluded, scores = asked(seed, N_ROWS - 30)
+            scores[excluded] = -np.inf
+            hits += len(
+                {*np.argsort(-scores)[:10].tolist()} & {*top_rows(eager, looking_for(vector), 10, excluded)[0].tolist()}
+            )
+        return hits / 400
+
+    least, more, most = recall(1, 1), recall(4, 4), recall(512, 60)
+    assert least <= more + 0.02
+    assert most == 1.0
 
 
 def test_the_slack_covers_what_faiss_rounds_away() -> None:
     rng = np.random.default_rng(2)
     for scale in (1e-3, 1.0, 1e4):
         queries = (rng.normal(size=(50, WIDTH)) * scale).astype(np.float32)
-        products, rows = INDEXES["Flat"].search(queries, N_ROWS)
+        products, rows = INDEXES["Flat"].faiss.search(queries, N_ROWS)
         for query, product, row in zip(queries, products, rows, strict=True):
             looking = looking_for(query)
             assert np.abs(looking.scores(row) - product).max() <= looking.slack
@@ -55,34 +125,44 @@ def test_products_that_overflow_float32_still_rank_every_row() -> None:
     vectors = VECTORS * np.float32(1e25)
     vector = vectors[0]
     scores = (vectors.astype(np.float64) * vector.astype(np.float64)).sum(axis=1)
-    rows, _ = top_rows(build_index(vectors, "Flat"), looking_for(vector, vectors), 20, None)
+    rows, _ = top_rows(index_over(vectors, "Flat"), looking_for(vector, vectors), 20)
     assert rows.tolist() == np.argsort(-scores)[:20].tolist()
 
 
-def test_an_index_that_finds_fewer_than_asked_for_is_made_up_for() -> None:
-    index = faiss.index_factory(WIDTH, "IVF64,Flat", faiss.METRIC_INNER_PRODUCT)
-    index.train(VECTORS)
-    index.add(VECTORS)
-    _, found = index.search(VECTORS[:1], 100)
-    assert found[0, -1] == -1
-    scores = (VECTORS.astype(np.float64) * VECTORS[0].astype(np.float64)).sum(axis=1)
-    rows, _ = top_rows(index, looking_for(VECTORS[0]), 100, None)
-    assert rows.tolist() == np.argsort(-scores)[:100].tolist()
+@given(n_left=n_lefts, k=ks)
+def test_a_query_of_zeros_finds_the_first_rows_that_are_left_and_searches_for_nothing(n_left: int, k: int) -> None:
+    excluded = np.arange(N_ROWS - n_left)
+    index = INDEXES["Flat"]
 
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("was asked")
 
-@given(n_allowed=st.none() | st.integers(0, N_ROWS), k=st.integers(1, N_ROWS + 20))
-def test_a_query_of_zeros_finds_the_first_allowed_rows_and_searches_for_nothing(n_allowed: int | None, k: int) -> None:
-    allowed = None if n_allowed is None else np.arange(N_ROWS) >= N_ROWS - n_allowed
-    expected = np.arange(N_ROWS) if allowed is None else np.flatnonzero(allowed)
-    # An index of nothing could not be asked.
-    empty = faiss.IndexFlatIP(WIDTH)
-    empty.ntotal = N_ROWS
-    rows, scores = top_rows(empty, looking_for(np.zeros(WIDTH, np.float32)), k, allowed)
-    assert rows.tolist() == expected[:k].tolist()
+    deaf = Index(index.key, Deaf(never), index.settings)
+    rows, scores = top_rows(deaf, looking_for(np.zeros(WIDTH, np.float32)), k, excluded)
+    assert rows.tolist() == list(range(N_ROWS - n_left, N_ROWS))[:k]
     assert scores.tolist() == [0.0] * len(rows)
+
+
+class Deaf:
+    """An index that must not be asked."""
+
+    ntotal = N_ROWS
+
+    def __init__(self, search: Callable[..., None]) -> None:
+        self.search = search
 
 
 def test_equal_rows_score_equal_wherever_they_stand() -> None:
     vectors = np.tile(VECTORS[:1], (1003, 1))
     products = exact_products(vectors, np.arange(1003), VECTORS[1].astype(np.float64))
     assert len(set(products.tolist())) == 1
+
+
+@given(seed=seeds, user_row=st.integers(0, 29), k=st.integers(1, 60))
+def test_a_scorers_queries_find_what_the_oracle_finds(seed: int, user_row: int, k: int) -> None:
+    embeddings = random_embeddings(seed=seed)
+    vectors = augment(embeddings.item_embeddings, embeddings.item_biases)
+    scorer = Scorer(embeddings.user_embeddings, embeddings.user_biases, vectors, embeddings.global_bias)
+    seen = embeddings.catalogue.seen[user_row].astype(np.int64)
+    rows, _ = top_rows(index_over(vectors, "Flat"), scorer.user_query(user_row), k, seen)
+    assert rows.tolist() == oracle(embeddings, user_row, k, seen)

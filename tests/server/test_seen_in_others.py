@@ -48,7 +48,7 @@ def test_asking_rewrites_no_row_of_the_model(tmp_path: Path) -> None:
 
     def everything() -> list[bytes]:
         indexes = (bundle.recommend_index, bundle.similar_index)
-        vectors = [index.reconstruct_n(0, bundle.n_items) for index in indexes]
+        vectors = [index.faiss.reconstruct_n(0, bundle.n_items) for index in indexes]
         arrays = (bundle.user_embeddings, bundle.user_biases, bundle.item_vectors, *vectors)
         return [array.tobytes() for array in arrays]
 

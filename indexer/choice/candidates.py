@@ -1,0 +1,43 @@
+"""The kinds of index that make sense for so many vectors of such a width."""
+
+from indexer.keys import FLAT, Family, IndexKey, checked_key
+
+_SMALL, _MIDDLE, _LARGE = 2_000, 200_000, 2_000_000
+# A list should hold some hundred vectors; to find the nearest of more centroids takes longer than to look into lists.
+_LIST_ROWS, _LARGEST_NLIST = 128, 8_192
+
+
+def candidate_keys(n_items: int, width: int) -> list[IndexKey]:
+    """The keys worth trying for (n_items, width), Flat first: nothing else is exact by itself, and all are held to it.
+
+    Of few vectors nothing beats looking at all; graphs of many take too long to build; of very many all but short codes
+    take too much memory.
+    """
+    lists = f"Equalised,IVF{_nlist(n_items)}"
+    if n_items < _SMALL:
+        texts = [FLAT]
+    elif n_items < _MIDDLE:
+        texts = [FLAT, "SQfp16", "SQ8", f"PQ{width // 2}x4fs", "HNSW32", "Equalised,HNSW32"]
+        texts += [f"{lists},Flat", f"{lists},PQ{width // 2}x4fs"]
+    elif n_items < _LARGE:
+        texts = [FLAT, f"{lists},Flat", f"{lists},SQfp16", f"{lists},PQ{width // 2}x4fs"]
+    else:
+        texts = [FLAT, f"{lists},SQ8", f"{lists},PQ{width // 2}x4fs"]
+    return [checked_key(text, n_items, width) for text in texts]
+
+
+def predicted_bytes(key: IndexKey, n_items: int, width: int) -> int:
+    """About how large the file of the index will be."""
+    each = -(-key.m // 2) if key.m else {"SQfp16": 2, "SQ8": 1}.get(key.quantiser, 4) * width
+    if key.family is Family.LISTS:
+        return n_items * (each + 8) + 4 * width * key.nlist
+    # A graph has its links in 4 bytes each, and of each vector a level and an offset.
+    return n_items * (each + (8 * key.links + 12 if key.links else 0))
+
+
+def _nlist(n_items: int) -> int:
+    """A power of two."""
+    nlist = 16
+    while nlist * _LIST_ROWS < n_items and nlist < _LARGEST_NLIST:
+        nlist *= 2
+    return nlist

@@ -1,0 +1,78 @@
+"""A model's exact scores, in float64, and the queries that look for the best of them.
+
+    score(u, i) = global_bias + user_bias[u] + w · item_bias[i] + user_embedding[u] · item_embedding[i]
+
+w, the weight of the item biases, is 1 for the model's own score.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.index import Rows
+from indexer.search import Query, Scores, exact_lengths, exact_products, float32_slack
+from indexer.vectors import Floats
+from indexer.vectors import query as query_vector
+
+_UNIT_NORM = 1.001
+
+
+class Scorer:
+    """The scores of one model; every method is safe in many threads.
+
+    `user_embeddings` (n_users, dim), `user_biases` (n_users,), `item_vectors` (n_items, width) as
+    `indexer.vectors.augment` makes them; all float32.
+    """
+
+    def __init__(self, user_embeddings: Floats, user_biases: Floats, item_vectors: Floats, global_bias: float) -> None:
+        self._user_embeddings = user_embeddings
+        self._user_biases = user_biases
+        self._item_vectors = item_vectors
+        self._global_bias = global_bias
+        self._dim = int(user_embeddings.shape[1])
+        self._largest_norm = _largest_norm(item_vectors)
+        # Biases that are all 0 need not be asked for; a user of zeros then asks for nothing, which is answered at once.
+        self.has_item_biases = bool(item_vectors[:, self._dim].any())
+
+    def user_query(self, user_row: int, item_bias_weight: float = 1.0) -> Query:
+        """What finds the items that score best for a user."""
+        weight = item_bias_weight if self.has_item_biases else 0.0
+        embedding = self._user_embeddings[user_row]
+        vector = query_vector(embedding, self._item_vectors.shape[1], weight)
+        exact = np.append(embedding, np.float32(weight)).astype(np.float64)
+        offset = self._global_bias + float(self._user_biases[user_row])
+        return Query(
+            vector=vector,
+            scores=lambda rows: offset + exact_products(self._item_vectors, rows, exact),
+            offset=offset,
+            slack=float32_slack(vector, self._largest_norm),
+            is_usual=item_bias_weight == 1.0,
+        )
+
+    def scores(self, user_row: int, rows: Rows) -> Scores:
+        """The score of some items for a user: float64 (len(rows),)."""
+        return self.user_query(user_row).scores(rows)
+
+    def item_query(self, item_row: int) -> Query:
+        """What finds the items whose embeddings have the highest cosine with this item's."""
+        embedding = self._item_vectors[item_row, : self._dim].astype(np.float64)
+        length = exact_lengths(self._item_vectors, np.array([item_row]), self._dim)[0]
+        # The cosine with an item whose embedding is all zero is 0.
+        unit = embedding / length if length > 0 else embedding
+        vector = np.zeros(self._item_vectors.shape[1], np.float32)
+        vector[: self._dim] = unit
+        return Query(
+            vector=vector,
+            scores=lambda rows: self._cosines(unit, rows),
+            offset=0.0,
+            slack=float32_slack(vector, _UNIT_NORM),
+        )
+
+    def _cosines(self, unit: NDArray[np.float64], rows: Rows) -> Scores:
+        products = exact_products(self._item_vectors, rows, unit)
+        lengths = exact_lengths(self._item_vectors, rows, self._dim)
+        return np.divide(products, lengths, out=np.zeros(len(rows)), where=lengths > 0)
+
+
+def _largest_norm(vectors: Floats) -> float:
+    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+    return float(np.sqrt(squares.max(initial=0.0)))
