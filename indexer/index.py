@@ -133,11 +133,16 @@ def _all_but(excluded: Rows) -> faiss.IDSelector:
     return faiss.IDSelectorNot(faiss.IDSelectorBatch(excluded))
 
 
-def new_index(key: IndexKey, width: int, sample: Floats) -> FaissIndex:
-    """An empty index of vectors with `width` columns, trained on `sample`, float32 (n, width)."""
+def new_index(key: IndexKey, width: int, sample: Floats, centroids: Floats | None = None) -> FaissIndex:
+    """An empty index of vectors with `width` columns, trained on `sample`, float32 (n, width).
+
+    `centroids`, float32 (nlist, width), are those of an index of the same lists: they take the longest to train.
+    """
     # Equally long vectors are ordered alike by distance and by inner product; the graph is only good by distance.
     metric = faiss.METRIC_L2 if key.equalised else faiss.METRIC_INNER_PRODUCT
     index = faiss.index_factory(width, key.factory, metric)
+    if centroids is not None:
+        index.quantizer.add(centroids)  # type: ignore[attr-defined]  # of an IndexIVF
     if not index.is_trained:
         index.train(sample)
     return index

@@ -1,10 +1,12 @@
 """The kinds of index that make sense for so many vectors of such a width."""
 
+import math
+
 from indexer.keys import FLAT, Family, IndexKey, checked_key
 
 _SMALL, _MIDDLE, _LARGE = 2_000, 200_000, 2_000_000
-# A list should hold some hundred vectors; to find the nearest of more centroids takes longer than to look into lists.
-_LIST_ROWS, _LARGEST_NLIST = 128, 8_192
+# Of more lists the centroids take too long to train; FAISS wants so many vectors for each.
+_LARGEST_NLIST, _LEAST_TRAINING = 4_096, 39
 
 
 def candidate_keys(n_items: int, width: int) -> list[IndexKey]:
@@ -13,16 +15,16 @@ def candidate_keys(n_items: int, width: int) -> list[IndexKey]:
     Of few vectors nothing beats looking at all; graphs of many take too long to build; of very many all but short codes
     take too much memory.
     """
+    codes = f"PQ{width // 2}x4fs"
     lists = f"Equalised,IVF{_nlist(n_items)}"
     if n_items < _SMALL:
         texts = [FLAT]
     elif n_items < _MIDDLE:
-        texts = [FLAT, "SQfp16", "SQ8", f"PQ{width // 2}x4fs", "HNSW32", "Equalised,HNSW32"]
-        texts += [f"{lists},Flat", f"{lists},PQ{width // 2}x4fs"]
+        texts = [FLAT, "SQfp16", "SQ8", codes, "HNSW32", "Equalised,HNSW32", f"{lists},Flat", f"{lists},{codes}"]
     elif n_items < _LARGE:
-        texts = [FLAT, f"{lists},Flat", f"{lists},SQfp16", f"{lists},PQ{width // 2}x4fs"]
+        texts = [FLAT, f"{lists},Flat", f"{lists},SQfp16", f"{lists},{codes}"]
     else:
-        texts = [FLAT, f"{lists},SQ8", f"{lists},PQ{width // 2}x4fs"]
+        texts = [FLAT, f"{lists},SQ8", f"{lists},{codes}"]
     return [checked_key(text, n_items, width) for text in texts]
 
 
@@ -36,8 +38,8 @@ def predicted_bytes(key: IndexKey, n_items: int, width: int) -> int:
 
 
 def _nlist(n_items: int) -> int:
-    """A power of two."""
-    nlist = 16
-    while nlist * _LIST_ROWS < n_items and nlist < _LARGEST_NLIST:
-        nlist *= 2
-    return nlist
+    """The power of two next to twice the square root: as long to find the lists as to look into some of them."""
+    nlist = 1 << round(math.log2(2 * math.sqrt(n_items)))
+    while nlist > _LARGEST_NLIST or nlist * _LEAST_TRAINING > n_items:
+        nlist //= 2
+    return max(nlist, 1)

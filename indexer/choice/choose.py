@@ -23,7 +23,7 @@ from indexer.index_file import load_index, map_index, write_index
 from indexer.keys import FLAT, IndexKey, checked_key, parse_key
 from indexer.vectors import Floats, Source
 
-_TRAINED_ON = 262_144
+_TRAINED_ON, _TRAINED_ON_A_LIST = 65_536, 64
 # Every fourth question tunes, the others prove.
 _TUNED_ON = 4
 # So much closer to a perfect recall than asked for is tuned to, since the other questions may be harder.
@@ -66,6 +66,7 @@ class Chooser:
     ) -> None:
         self._folder, self._name, self._source, self._progress = folder, name, source, progress
         self._equaliser: Equaliser | None = None
+        self._centroids: dict[tuple[str, int], Floats] = {}
         self._flat_build_s, self._flat = self._built(parse_key(FLAT), None)
         told = answered(questions, self._flat.faiss)
         self._told = told
@@ -175,8 +176,13 @@ class Chooser:
             index = load_index(earlier.path, key, earlier.index.n_items, earlier.width)
             index.reset()
             return index
-        sample = self._source.sample(_TRAINED_ON)
-        return new_index(key, self._source.width, equal.items(sample) if equal else sample)
+        n_sampled = max(_TRAINED_ON, _TRAINED_ON_A_LIST * key.nlist)
+        sample = self._source.sample(n_sampled)
+        lists = key.text.partition("IVF")[0], key.nlist
+        index = new_index(key, self._source.width, equal.items(sample) if equal else sample, self._centroids.get(lists))
+        if key.nlist:
+            self._centroids[lists] = index.quantizer.reconstruct_n(0, key.nlist)
+        return index
 
     def _equalising(self, earlier: Earlier | None) -> Equaliser:
         if earlier is not None and earlier.index.of_queries is not None:

@@ -11,6 +11,8 @@ from rich.table import Table
 from indexer.build import AUTO, BuildOptions, build_bundle
 from indexer.bundle import Bundle
 from indexer.choice.decide import Limits
+from indexer.choice.report import write_report
+from indexer.choice.told import HEAD, NAMES, ON_SCREEN, is_taken, row
 from indexer.commands.store.told import data_size
 from indexer.errors import IndexerError, IndexKeyError
 from indexer.keys import SPELLINGS, parse_key
@@ -18,6 +20,7 @@ from indexer.store import Store
 from matinee.command import Result
 from matinee.settings import Command, progress_console
 from training.embeddings import open_embeddings
+from training.evaluation.report.html import check_report_place
 
 _TOLD = (
     "n_users", "n_items", "dim", "width", "scores", "index_key", "recall", "indexes", "bytes", "build_s",
@@ -43,6 +46,7 @@ class IndexCommand(Command):
     examples: ClassVar[str] = """
         examples:
           matinee index embeddings store
+          matinee index embeddings store --target-recall 0.95 --report index.html
           matinee index embeddings store --no-activate     # publish now, matinee store activate later
     """
 
@@ -63,6 +67,10 @@ class IndexCommand(Command):
     """Publish the index that finds most even where that is below --target-recall."""
     no_reuse: bool = False
     """Choose anew, whatever kind and settings the current version has; for when the vectors have changed a lot."""
+    report: Path | None = None
+    """Also write a page, FILE.html, that draws recall against latency of all that was tried."""
+    overwrite: bool = False
+    """Replace an earlier report of that name."""
     no_activate: bool = False
     """Publish, but leave current what is current."""
     wait_s: float = Field(default=0, ge=0)
@@ -70,6 +78,8 @@ class IndexCommand(Command):
 
     def run(self) -> Result:
         """Build, measure, publish; the facts of the new version."""
+        if self.report:
+            check_report_place(self.report, overwrite=self.overwrite)
         store = Store(self.store, self.wait_s)
         options = BuildOptions(self.index_key, Limits(self.target_recall, self.max_bytes, self.allow_low_recall))
         with progress_console().status("reading the embeddings") as status:
@@ -80,27 +90,46 @@ class IndexCommand(Command):
                 activate=not self.no_activate,
             )
         manifest = store.manifest(version)
+        if self.report:
+            write_report(self.report, version, manifest, overwrite=self.overwrite)
         facts = {name: manifest[name] for name in _TOLD}
         return {"version": version, "store": str(self.store), "current": not self.no_activate, **facts}
 
     def show(self, result: Result, console: Console) -> None:
-        """The facts of the new version, and what to do next."""
-        recall: Any = result["recall"]
+        """What was tried, the facts of the new version, and what to do next."""
+        told: Any = result
+        for name, index in told["indexes"].items():
+            console.print(_tried(name, index, self.target_recall))
         table = Table(show_header=False, box=None)
-        table.add_row("version", str(result["version"]))
-        table.add_row("users × items", f"{result['n_users']:,} × {result['n_items']:,}")
-        table.add_row("scores", str(result["scores"]))
-        table.add_row("index", f"{result['index_key']}, {result['width']} columns")
-        for name, value in recall.items():
+        table.add_row("version", told["version"])
+        table.add_row("users × items", f"{told['n_users']:,} × {told['n_items']:,}")
+        table.add_row("scores", told["scores"])
+        keys = " and ".join(dict.fromkeys(index["index_key"] for index in told["indexes"].values()))
+        table.add_row("index", f"{keys}, {told['width']} columns")
+        for name, value in told["recall"].items():
             table.add_row(name, f"{value:.4f}")
-        table.add_row("size", data_size(int(str(result["bytes"]))))
-        table.add_row("built in", f"{result['build_s']} s")
+        table.add_row("size", data_size(told["bytes"]))
+        table.add_row("built in", f"{told['build_s']} s")
+        if self.report:
+            table.add_row("report", str(self.report))
         console.print(table)
-        done = "published and current" if result["current"] else "published, not current"
+        if min(told["recall"].values()) < self.target_recall:
+            console.print("[red]it finds fewer than asked for, as --allow-low-recall allows[/red]")
+        done = "published and current" if told["current"] else "published, not current"
         then = f"matinee serve {self.store}"
-        if not result["current"]:
-            then = f"matinee store activate {self.store} {result['version']}"
+        if not told["current"]:
+            then = f"matinee store activate {self.store} {told['version']}"
         console.print(f"{done}; next: {then}", highlight=False, soft_wrap=True)
+
+
+def _tried(name: str, index: dict[str, Any], target_recall: float) -> Table:
+    table = Table(title=NAMES[name], title_justify="left", box=None)
+    for column in ON_SCREEN:
+        table.add_column(HEAD[column], justify="left" if column in (0, 1, 8) else "right", no_wrap=column == 0)
+    for one in index["tried"]:
+        cells = row(one, index, target_recall)
+        table.add_row(*(cells[column] for column in ON_SCREEN), style="bold" if is_taken(one, index) else "")
+    return table
 
 
 def _earlier(store: Store) -> Bundle | None:

@@ -17,7 +17,8 @@ from training.embeddings import Catalogue, Embeddings
 from training.errors import PlaceTakenError, TrainingError
 from training.evaluation.evaluate import How, measure
 from training.evaluation.held_out import HeldOut
-from training.evaluation.report.page import check_report_place, write_report
+from training.evaluation.report.html import check_report_place
+from training.evaluation.report.page import write_report
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=\"alert('2')\">&amp;]]>-->"
 VOID = {"meta", "link"}

@@ -67,7 +67,7 @@ class Evaluate(RatingsCommand):
     def run(self) -> Result:
         """The figures."""
         if self.report is not None:
-            from training.evaluation.report.page import check_report_place
+            from training.evaluation.report.html import check_report_place
 
             check_report_place(self.report, overwrite=self.overwrite)
         embeddings = open_embeddings(self.embeddings)
