@@ -25,7 +25,7 @@ from indexer.vectors import Floats, Source
 
 _TRAINED_ON, _TRAINED_ON_A_LIST = 65_536, 64
 # Every fourth question tunes, the others prove.
-_TUNED_ON = 4
+_TUNED_ON, _FEW = 4, 400
 # So much closer to a perfect recall than asked for is tuned to, since the other questions may be harder.
 _MARGIN = 0.2
 _AS_GOOD_AS_BEFORE = 1.25
@@ -70,9 +70,10 @@ class Chooser:
         self._flat_build_s, self._flat = self._built(parse_key(FLAT), None)
         told = answered(questions, self._flat.faiss)
         self._told = told
-        # Spread over all, since they come in the order of how much they leave out.
-        tuning = told[::_TUNED_ON]
-        self._proving = [question for at, question in enumerate(told) if at % _TUNED_ON] or told
+        # Spread over all, since they come in the order of how much they leave out. Few of them do both.
+        apart = len(told) >= _FEW
+        tuning = told[::_TUNED_ON] if apart else told
+        self._proving = [question for at, question in enumerate(told) if at % _TUNED_ON] if apart else told
         self._usual, self._unusual = _parted(tuning)
         self._usual_proving = _parted(self._proving)[0]
 

@@ -92,7 +92,7 @@ def _chart(name: str, tried: Sequence[Tried], index: Mapping[str, Any], target: 
         f"Recall against time: {NAMES[name]}",
         f"Left is fast, up finds more; the time of one answer as a multiple of that of Flat. Asked for: {target:g}.",
         _time_axis([float(one["flat_ratio"]) for one in tried]),
-        linear_axis("recall@10, the lowest of all kinds of questions", [*map(lowest_recall, tried), target, 1.0]),
+        linear_axis("recall@10, the lowest of the kinds", [*map(lowest_recall, tried), target, 1.0]),
         series,
         ".4f",
     )
@@ -111,7 +111,7 @@ def _time_axis(ratios: Sequence[float]) -> Axis:
     low = max((time for time in _TIMES if time <= min(ratios)), default=_TIMES[0])
     high = min((time for time in _TIMES if time >= max(ratios)), default=_TIMES[-1])
     ticks = [Tick(_log(time), f"{time:g}×") for time in _TIMES if low <= time <= high]
-    return Axis("time of an answer, as a multiple of Flat's (log)", ticks, _log(low) - 0.05, _log(high) + 0.05)
+    return Axis("time, × Flat's (log)", ticks, _log(low) - 0.05, _log(high) + 0.05)
 
 
 def _facts(version: str, manifest: Mapping[str, Any]) -> Section:

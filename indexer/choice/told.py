@@ -46,6 +46,6 @@ def lowest_recall(tried: Tried) -> float:
 
 
 def settings(tried: Tried) -> str:
-    """How far it looks, in FAISS's words, and how many candidates are scored exactly for each item that is asked for."""
+    """How far it looks, and after k× how many candidates are scored exactly for each item that is asked for."""
     effort = [f"{name} {tried[name]}" for name in ("nprobe", "efSearch") if name in tried]
     return ", ".join([*effort, *([f"k×{tried['k_factor']}"] if "k_factor" in tried else [])])
