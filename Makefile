@@ -9,7 +9,7 @@ RESOLVE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 DATA ?=
 ARGS ?=
 
-.PHONY: demo test lint bench bench-train bench-quality stubs lock debian clean
+.PHONY: demo test lint bench bench-train bench-quality bench-index stubs lock debian clean
 .DEFAULT_GOAL := demo
 
 # Versions and hashes are pinned, so that two machines get the same.
@@ -43,7 +43,11 @@ bench-train: $(VENV)/ready
 bench-quality: $(VENV)/bench-ready
 	$(BIN)/python -m benchmarks.quality $(ARGS)
 
-# Other people's trainers, for bench-quality alone. cmfrec is compiled here, with a C compiler; pip can't pin by hash
+# Which index is chosen at which size, beside others. SIZE=10m for ten million items; ARGS=--no-peers for ours alone.
+bench-index: $(VENV)/bench-ready
+	$(BIN)/python -m benchmarks.index $(if $(SIZE),--size $(SIZE)) $(ARGS)
+
+# Other people's trainers and indexes, for the benchmarks alone. cmfrec is compiled here, with a C compiler; pip can't pin by hash
 # what a package is built with, uv can.
 $(VENV)/bench-ready: $(VENV)/ready requirements-bench.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV)
