@@ -119,6 +119,7 @@ def run_all(folder: Path, every: int, only: str | None) -> dict[str, dict[str, i
         try:
             for (scenario_name, fault_name), job in jobs.items():
                 points[scenario_name][fault_name] = job.result()
+                print(f"{scenario_name}: {fault_name}: {job.result()} passed", file=sys.stderr)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -149,10 +150,7 @@ def main() -> None:
         except OSError as error:
             print(f"faults: {error.strerror}; run it where that is permitted", file=sys.stderr)
             sys.exit(NOT_PERMITTED)
-        # What the commands print is not what this one prints.
-        printed, sys.stdout = sys.stdout, sys.stderr
         points = run_all(Path(folder), options.every, options.only)
-        sys.stdout = printed
     table = Table("fault", *points, title="injection points, all passed")
     for fault in FAULTS:
         table.add_row(fault.name, *(str(counts.get(fault.name, "")) for counts in points.values()))

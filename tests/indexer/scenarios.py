@@ -1,7 +1,9 @@
 """The commands that change a store, on stores that they can do something to."""
 
 from collections import Counter
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from indexer.__main__ import main
@@ -80,7 +82,8 @@ def scenarios(folder: Path) -> list[Scenario]:
 
 def _publish_all(store: Store, folder: Path, n_versions: int) -> None:
     for seed in range(n_versions):
-        assert main(["index", str(folder / f"embeddings{seed}"), str(store.folder), "--json"]) == 0
+        with redirect_stdout(StringIO()):
+            assert main(["index", str(folder / f"embeddings{seed}"), str(store.folder), "--json"]) == 0
 
 
 def _leave_behind(store: Store) -> None:
