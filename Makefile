@@ -9,7 +9,7 @@ RESOLVE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 DATA ?=
 ARGS ?=
 
-.PHONY: demo test lint bench bench-train bench-quality bench-index stubs lock debian clean
+.PHONY: demo test test-faults lint bench bench-train bench-quality bench-index stubs lock debian clean
 .DEFAULT_GOAL := demo
 
 # Versions and hashes are pinned, so that two machines get the same.
@@ -24,6 +24,10 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/pytest $(ARGS)
+
+# The store under a kill, a full disk, a failing one and a power cut at every system call that changes it: minutes.
+test-faults: $(VENV)/ready
+	$(BIN)/python -B -m tests.indexer.faults $(ARGS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check

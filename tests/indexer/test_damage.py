@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from indexer.bundle import open_bundle
-from indexer.errors import BundleError
+from indexer.errors import BundleError, CurrentError
 from indexer.store import Store
 from tests.indexer.small import published
 
@@ -38,6 +38,19 @@ def test_a_flipped_bit_in_any_byte_is_found(folder: Path, capsys: pytest.Capture
     with capsys.disabled():
         print(f"\n{n_bytes} bytes flipped in turn, every one found")
     open_bundle(folder)
+
+
+def test_a_flipped_bit_in_any_byte_of_the_pointer_is_found(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    for seed in range(2):
+        published(store, seed)
+    pointer = store.folder / "CURRENT"
+    original = pointer.read_bytes()
+    for position, byte in enumerate(original):
+        for bit in range(8):
+            pointer.write_bytes(original[:position] + bytes([byte ^ 1 << bit]) + original[position + 1 :])
+            with pytest.raises(CurrentError):
+                store.open_current()
 
 
 def test_every_file_cut_off_or_longer_or_gone_is_found(folder: Path) -> None:
