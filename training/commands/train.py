@@ -137,6 +137,9 @@ class Train(HoldingOut, FitConfig):  # type: ignore[misc]  # settings' model_con
     def _check_flags(self) -> None:
         """Refuse before hours of work what would fail after them."""
         self.check_holding_out(overwrite=self._replaces)
+        for flag, value in (("unseen-weight", self.unseen_weight), ("liked-from", self.liked_from)):
+            if value is not None and self.objective != "ranking":
+                raise UsageError(f"--{flag} means something under --objective ranking alone; give both or neither")
         if self.save_model is not None and self.save_model.absolute() == self.out.absolute():
             raise UsageError("--save-model and OUT are the same folder; each needs its own")
         for folder in (self.out, self.save_model):
