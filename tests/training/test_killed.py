@@ -50,20 +50,11 @@ def ended_by(
     manifest = out.parent / f".{out.name}.checkpoint" / "manifest.json"
     while True:
         assert process.poll() is None, process.communicate()
-        # The folder is replaced whole: for a moment there may be none.
-        if manifest.exists() and wanted(read(manifest)):
+        if manifest.exists() and wanted(json.loads(manifest.read_text())):
             break
         time.sleep(0.001)
     process.send_signal(number)
     return process
-
-
-def read(manifest: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(manifest.read_text())
-    except FileNotFoundError:
-        return {"trials": [], "current": None}
-    return found
 
 
 def in_a_later_trial(state: dict[str, Any]) -> bool:
