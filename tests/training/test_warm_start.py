@@ -17,6 +17,7 @@ from training.data.ratings import Ratings, read_ratings, write_ratings
 from training.embeddings import Embeddings, open_embeddings, write_embeddings
 from training.evaluation.metrics import rmse
 from training.evaluation.predictors import Model
+from training.fitting.checkpoint import Checkpoint
 from training.fitting.config import FitConfig
 from training.fitting.fit import UPDATE_SWEEPS
 from training.fitting.objectives import first_rows, objective_of
@@ -181,3 +182,21 @@ def test_a_model_that_does_not_say_what_it_chose_needs_the_flag(
     assert main(command) == WRONG_USAGE
     assert "does not say its regularisation; give --regularisation, or train from scratch" in capsys.readouterr().err
     assert main([*command, "--regularisation", "1"]) == DONE
+
+
+def test_a_checkpoint_does_not_go_on_from_another_earlier_model(
+    nights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = tmp_path / "earlier"
+    command = ["train", str(nights / "tonight.csv"), str(tmp_path / "out"), "--dim", "4", "--checkpoint-every", "0"]
+    command += ["--warm-start", str(earlier), "--overwrite"]
+    train(nights, "last-night.csv", str(earlier), "--regularisation", "1", "--sweeps", "3")
+    monkeypatch.setattr(Checkpoint, "remove", lambda _: None)
+    assert main(command) == DONE
+    monkeypatch.undo()
+    train(nights, "last-night.csv", str(earlier), "--regularisation", "2", "--sweeps", "3")
+    before = open_embeddings(tmp_path / "out").content_sha256
+    capsys.readouterr()
+    assert main([*command, "--resume"]) == FAILED
+    assert "is of another fit, with warm start from" in capsys.readouterr().err
+    assert open_embeddings(tmp_path / "out").content_sha256 == before
