@@ -89,7 +89,9 @@ def test_ratings_that_nothing_connects_are_refused(kind: str, others: str) -> No
     ones, twos = np.arange(1200), np.arange(1200) % 30
     users, items = (ones, twos) if kind == "user" else (twos, ones)
     apart = table(users, items, 1 + ones % 5, int(users.max()) + 1, int(items.max()) + 1)
-    with pytest.raises(RatingsError, match=f"every {kind} has a single rating, so no two {others} .*--{kind}-column"):
+    with pytest.raises(
+        RatingsError, match=f"every {kind} has a single rating, so no two {others} share one .*--{kind}-column"
+    ):
         diagnose(apart, config())
 
 
@@ -163,6 +165,7 @@ def test_ids_or_times_in_place_of_ratings_are_said() -> None:
 
 def test_counts_in_place_of_ratings_are_said_where_ratings_are_predicted() -> None:
     counts = [*([1, 2, 3] * 100), 2 * LONG_TAIL]
+    assert "is 1e+30, 5e+29 times the median" in diagnose(with_values([*counts[:-1], 1e30]), config())[0]
     assert "the highest rating is 40, 20 times the median" in only(diagnose(with_values(counts), config()))
     assert diagnose(with_values(counts), config(objective="ranking")) == []
     assert diagnose(with_values([*counts[:-1], 2 * LONG_TAIL - 1]), config()) == []

@@ -141,7 +141,7 @@ def test_long_titles_are_cut(tmp_path: Path) -> None:
 
 
 def test_a_model_that_ranks_has_no_errors_of_ratings(tmp_path: Path) -> None:
-    history = [{"sweep": n, "val_ndcg@10": n / 10, "seconds": 1.0} for n in range(1, 5)]
+    history = [{"sweep": n, "rmse": 1 / n, "val_ndcg@10": n / 10, "seconds": 1.0} for n in range(1, 5)]
     embeddings = world(objective="ranking", scores="preferences", history=history, search=None)
     page = Page(reported(tmp_path / "report.html", embeddings)[0])
     assert "no errors of predicted ratings" in page.text
@@ -149,6 +149,7 @@ def test_a_model_that_ranks_has_no_errors_of_ratings(tmp_path: Path) -> None:
     assert "Distribution of errors" not in page.text
     assert "NDCG@10 after each sweep" in page.text
     assert "best after sweep 4: 0.4000" in page.text
+    assert "fitted to; the validation part was judged by another figure" in page.text
 
 
 def test_of_one_length_of_list_all_metrics_share_a_chart(tmp_path: Path) -> None:

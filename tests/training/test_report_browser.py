@@ -35,6 +35,9 @@ addEventListener("load", () => {
     };
   });
   const page = {charts, scroll: document.documentElement.scrollWidth, inner: innerWidth,
+                cut: [...document.querySelectorAll(".card > .scroll")]
+                  .filter(box => box.scrollWidth > box.clientWidth + 1)
+                  .map(box => box.getAttribute("aria-label")),
                 ground: getComputedStyle(document.body).backgroundColor};
   parent.postMessage(JSON.stringify(page), "*");
 });
@@ -102,6 +105,14 @@ def test_every_chart_is_drawn_inside_its_box_and_no_name_covers_another(page: Pa
         assert chart["shown"] > 250, chart
         assert chart["marks"] > 0, chart
         assert (chart["outside"], chart["touching"]) == (0, 0), chart
+
+
+def test_the_trials_of_a_model_that_ranks_can_be_read_without_scrolling(tmp_path: Path) -> None:
+    figures = {"val_ndcg@10": 0.2044, "best_sweep": 10, "sweeps": 12, "seconds": 13.691, "given_up": False}
+    search = [{"regularisation": 0.28284271247461906, "unseen_weight": 0.07071067811865475, **figures}]
+    reported(tmp_path / "ranking.html", world(objective="ranking", scores="preferences", search=search))
+    layout = measured(tmp_path / "ranking.html", tmp_path, 1280)
+    assert layout["cut"] == []
 
 
 def test_the_page_is_dark_where_the_reader_wants_it_dark(page: Path, tmp_path: Path) -> None:

@@ -173,6 +173,8 @@ WRONG = {
     "unseen above seen": (["--unseen-weight", "2"], "--unseen-weight is '2'"),
     "a part that is all": (["--validation-fraction", "1"], "--validation-fraction is '1'"),
     "time runs back": (["--checkpoint-every", "-1"], "--checkpoint-every is '-1'"),
+    "liked but not ranked": (["--liked-from", "4"], "--liked-from means something under --objective ranking alone"),
+    "unseen but not ranked": (["--unseen-weight", "0.1"], "--unseen-weight means something under --objective ranking"),
     "another objective": (["--objective", "fame"], "--objective is 'fame': Input should be 'rating' or 'ranking'"),
 }
 

@@ -78,7 +78,7 @@ class Train(HoldingOut, FitConfig):  # type: ignore[misc]  # settings' model_con
         catalogue = catalogue_of(ratings)
         held_out = None if test is None else HeldOut.of(test, catalogue)
         _start_tensorflow(console)
-        checkpoint = self._checkpoint(ratings, console)
+        checkpoint = self._checkpoint(ratings, earlier, console)
         fit, before = self._fit(ratings, earlier, checkpoint, console)
         embeddings = described(fit, ratings, catalogue, held_out, self)
         metrics = {**embeddings.description["metrics"], **({"before": before} if before else {})}
@@ -137,6 +137,9 @@ class Train(HoldingOut, FitConfig):  # type: ignore[misc]  # settings' model_con
     def _check_flags(self) -> None:
         """Refuse before hours of work what would fail after them."""
         self.check_holding_out(overwrite=self._replaces)
+        for flag, value in (("unseen-weight", self.unseen_weight), ("liked-from", self.liked_from)):
+            if value is not None and self.objective != "ranking":
+                raise UsageError(f"--{flag} means something under --objective ranking alone; give both or neither")
         if self.save_model is not None and self.save_model.absolute() == self.out.absolute():
             raise UsageError("--save-model and OUT are the same folder; each needs its own")
         for folder in (self.out, self.save_model):
@@ -158,11 +161,12 @@ class Train(HoldingOut, FitConfig):  # type: ignore[misc]  # settings' model_con
         with Report(console) as report:
             return fit(ratings, self, report, start=start, checkpoint=checkpoint, resume=self.resume), before
 
-    def _checkpoint(self, ratings: Ratings, console: Console) -> "Checkpoint":
+    def _checkpoint(self, ratings: Ratings, earlier: Embeddings | None, console: Console) -> "Checkpoint":
         from training.fitting.checkpoint import Checkpoint
 
-        earlier = None if self.warm_start is None else str(self.warm_start.absolute())
-        key = {**self.fit_values(), "fingerprint of the ratings": ratings.fingerprint, "warm_start": earlier}
+        # By content: in the place of last night's model another one may lie by now.
+        warm = None if earlier is None else earlier.content_sha256[:16]
+        key = {**self.fit_values(), "fingerprint of the ratings": ratings.fingerprint, "warm start from": warm}
         checkpoint = Checkpoint(self.out.absolute().parent / f".{self.out.name}.checkpoint", key, self.checkpoint_every)
         if checkpoint.folder.exists() != self.resume:
             remark = "there is no checkpoint: starting from the beginning" if self.resume else (

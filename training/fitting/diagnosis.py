@@ -86,8 +86,8 @@ def _refuse(found: _Found) -> None:
     for kind, others, counts in (("user", "items", found.user_counts), ("item", "users", found.item_counts)):
         if counts.max() == 1:
             raise RatingsError(
-                f"every {kind} has a single rating, so no two {others} have a {kind} in common and there are no tastes "
-                f"to learn; is the column of the {kind} the right one? --{kind}-column names it"
+                f"every {kind} has a single rating, so no two {others} share one and there are no tastes to learn; "
+                f"is the column of the {kind} the right one? --{kind}-column names it"
             )
 
 
@@ -161,7 +161,7 @@ def _scale(found: _Found) -> Iterator[str]:
     median = float(np.median(found.sample))
     if median > 0 and found.high >= LONG_TAIL * median:
         yield (
-            f"the highest rating is {found.high:,.6g}, {found.high / median:,.0f} times the median: a few such rows "
+            f"the highest rating is {found.high:,.6g}, {found.high / median:,.6g} times the median: a few such rows "
             "decide the squared error; for counts give --objective ranking, or take their logarithm"
         )
     yield from _outsiders(distinct)

@@ -61,7 +61,7 @@ class Fit:
     judge: Validation | None = None
     """What they were judged by."""
     interrupted: bool = False
-    """Whether this is the best so far of a fit that was stopped; not fit to the part that it was judged on."""
+    """Whether this is the best so far of a fit that was stopped; not fit to the part that it was judged on, if any."""
 
     @property
     def sweeps(self) -> int:
@@ -141,6 +141,7 @@ class _Fitter:
         self._state, self._checkpoint, self._watch = state, checkpoint, watch
         self._objective = objective_of(ratings, config)
         self._judge: Validation | None = None
+        self._unjudged: Trial | None = None
 
     def from_start(self, start: Start) -> Fit:
         """A few sweeps over all ratings."""
@@ -160,13 +161,15 @@ class _Fitter:
 
     @property
     def has_best(self) -> bool:
-        """Whether there is a model that was judged, and what it was judged by."""
-        return bool(self._state.best_rows) and self._judge is not None
+        """Whether there is a model to keep: the best that was judged or, where nothing is chosen, the last."""
+        return bool(self._state.best_rows) and (self._judge is not None or self._unjudged is not None)
 
     def interrupted(self) -> Fit:
         """The best so far."""
-        best = min(self._judged(), key=lambda trial: trial.cost(self._known_judge))
         model = self._model(self._state.best_rows["users"], self._state.best_rows["items"])
+        if self._unjudged is not None:
+            return Fit(model, self._objective, self._unjudged.values, self._unjudged, interrupted=True)
+        best = min(self._judged(), key=lambda trial: trial.cost(self._known_judge))
         return Fit(model, self._objective, best.values, Trial(best.values), best, self._state.trials, self._judge, True)
 
     @property
@@ -224,6 +227,7 @@ class _Fitter:
         """The model fitted to all ratings by `sweeps` sweeps from the items' `rows`."""
         problem = Problem(self._ratings, slice(None), self._objective)
         trial, users, items = self._taken_up(problem, trial, rows)
+        self._unjudged = None if chosen else trial
         while len(trial.curve) < sweeps:
             self._sweep(problem, trial, users, items, "all ratings")
         times = "1 sweep" if sweeps == 1 else f"{sweeps} sweeps"
@@ -259,6 +263,8 @@ class _Fitter:
         trial.curve.append(sweep)
         if judge is not None:
             self._keep_if_best(judge, sweep[judge.name], users, items)
+        elif self._unjudged is not None:
+            self._state.best_rows = {"users": users.rows, "items": items.rows}
         self._report.swept(sweep)
         if self._watch:
             self._watch(self._objective, users, items)

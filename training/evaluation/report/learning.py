@@ -12,6 +12,8 @@ from training.evaluation.report.section import Section, Table
 _VALIDATION = "val_"
 _ASIDE = ("sweep", "epoch", "seconds")
 _MOST_TRIALS = 40
+_COLUMNS_BESIDE = 6
+"""A table with more does not fit beside a chart."""
 
 Trials = Sequence[Mapping[str, Any]]
 
@@ -74,7 +76,7 @@ def _curve(stem: str, history: Trials, unit: str) -> Chart:
     label = {"rmse": f"RMSE, {unit}"}.get(label, label)
     return Chart(
         f"{label.split(',')[0]} after each sweep",
-        _best_sentence(stem, series),
+        _best_sentence(stem, series, validated=any(_is_validation(name) for record in history for name in record)),
         range_axis("sweep", 1, len(history), whole=True),
         linear_axis(label, values),
         series,
@@ -82,10 +84,15 @@ def _curve(stem: str, history: Trials, unit: str) -> Chart:
     )
 
 
-def _best_sentence(stem: str, series: Sequence[Series]) -> str:
+def _is_validation(name: object) -> bool:
+    return str(name).startswith(_VALIDATION)
+
+
+def _best_sentence(stem: str, series: Sequence[Series], *, validated: bool) -> str:
     validation = [point for one in series if one.name == "validation" for point in one.points if math.isfinite(point.y)]
     if not validation:
-        return "On the ratings that were fitted to; none were kept apart to validate on."
+        apart = "the validation part was judged by another figure" if validated else "none were kept apart"
+        return f"On the ratings that were fitted to; {apart}."
     best = (max if "@" in stem else min)(validation, key=lambda point: point.y)
     return f"On the validation part best after sweep {best.label}: {best.y:.4f}."
 
@@ -111,6 +118,7 @@ def _search_table(search: Trials) -> Table:
         [name.replace("_", " ") for name in head],
         rows,
         0 if judged is not None else None,
+        wide=len(head) > _COLUMNS_BESIDE,
     )
 
 
