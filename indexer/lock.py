@@ -1,12 +1,15 @@
 """Locks that a dead process can't hold: the kernel lets go of them with the process.
 
 One process at a time changes a store (`alone`). A reader holds a `Lease` on the bundle that it has open, and a bundle
-is removed only by who gets it to itself (`unread`).
+is removed only by who gets it to itself (`unread`). A lease is two locks: a flock is what keeps a bundle from being
+removed, a lock of the open file description is what `is_leased` asks about, since the kernel tells of those without
+taking one.
 """
 
 import fcntl
 import os
 import socket
+import struct
 import time
 import weakref
 from collections.abc import Iterator
@@ -16,6 +19,8 @@ from pathlib import Path
 from indexer.errors import BundleError, StoreBusyError
 
 _POLL_S = 0.05
+# struct flock of Linux: l_type, l_whence, l_start, l_len (0: to the end), l_pid.
+_FLOCK = "hhqqi4x"
 
 
 @contextmanager
@@ -63,6 +68,34 @@ class Lease:
         if not _try_lock(descriptor, fcntl.LOCK_SH) or not _is_at(descriptor, path):
             self._close()
             raise BundleError(f"{path.parent}: is being removed")
+        _ask_of_description(descriptor, "F_OFD_SETLK", fcntl.F_RDLCK)
+
+
+def is_leased(path: Path) -> bool | None:
+    """Whether some process holds a lease on `path`; None where this system can't tell. It takes no lock to ask."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        # Damaged: there is nothing to hold.
+        return None
+    try:
+        found = _ask_of_description(descriptor, "F_OFD_GETLK", fcntl.F_WRLCK)
+    finally:
+        os.close(descriptor)
+    return None if found is None else found != fcntl.F_UNLCK
+
+
+def _ask_of_description(descriptor: int, command: str, kind: int) -> int | None:
+    """Set or get a lock of the open file description; the kind that the kernel answers, None where it knows none."""
+    number = getattr(fcntl, command, None)
+    if number is None:
+        return None
+    try:
+        answer = fcntl.fcntl(descriptor, number, struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0))
+    except OSError:
+        # Not every file system has them. Nothing is decided by them but what `matinee store list` shows.
+        return None
+    return int(struct.unpack(_FLOCK, answer)[0])
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -176,7 +176,7 @@ def test_rolling_back_goes_from_version_to_version_towards_the_oldest(store: Sto
     first, second, third = (published(store, seed) for seed in range(3))
     assert store.rollback() == (third, second)
     assert store.rollback() == (second, first)
-    with pytest.raises(StoreError, match="no version is older"):
+    with pytest.raises(StoreError, match="no version that was current before"):
         store.rollback()
     assert store.current() == first
     assert store.versions() == [first, second, third]
@@ -257,4 +257,8 @@ def test_everything_is_on_the_disk_before_it_gets_its_name(store: Store, monkeyp
     draft = told[named - 1]
     assert draft.endswith(".draft")
     assert {f"sync {path.name}" for path in store.path(version).iterdir()} == set(told[: named - 1])
-    assert told[named + 1 :] == ["sync versions", "sync .CURRENT.draft", "replace CURRENT", "sync store"]
+    assert told[named + 1 :] == [
+        "sync versions",
+        *("sync .HISTORY.draft", "replace HISTORY", "sync store"),
+        *("sync .CURRENT.draft", "replace CURRENT", "sync store"),
+    ]
