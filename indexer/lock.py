@@ -28,7 +28,7 @@ def alone(store: Path, wait_s: float) -> Iterator[None]:
     """Hold the store's lock. Raises StoreBusyError, naming the holder, where it is not free within `wait_s` seconds."""
     descriptor = os.open(store / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if not _locked(descriptor, wait_s):
+        if not _locked(descriptor, store / "lock", wait_s):
             raise StoreBusyError(store, os.pread(descriptor, 200, 0).decode(errors="replace") or "another process")
         # Who holds it is for people; on a full disk `prune` must still work.
         with suppress(OSError):
@@ -39,20 +39,24 @@ def alone(store: Path, wait_s: float) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _locked(descriptor: int, wait_s: float) -> bool:
+def _locked(descriptor: int, path: Path, wait_s: float) -> bool:
     give_up = time.monotonic() + wait_s
-    while not _try_lock(descriptor, fcntl.LOCK_EX):
+    while not _try_lock(descriptor, path, fcntl.LOCK_EX):
         if time.monotonic() >= give_up:
             return False
         time.sleep(_POLL_S)
     return True
 
 
-def _try_lock(descriptor: int, kind: int) -> bool:
+def _try_lock(descriptor: int, path: Path, kind: int) -> bool:
+    """Whether the open file at `path` could be locked. Raises OSError where its file system has no locks."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        why = f"can't be locked ({error.strerror}), which a store needs of its file system"
+        raise OSError(error.errno, why, str(path)) from error
     return True
 
 
@@ -65,7 +69,7 @@ class Lease:
     def __init__(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)
         self._close = weakref.finalize(self, os.close, descriptor)
-        if not _try_lock(descriptor, fcntl.LOCK_SH) or not _is_at(descriptor, path):
+        if not _try_lock(descriptor, path, fcntl.LOCK_SH) or not _is_at(descriptor, path):
             self._close()
             raise BundleError(f"{path.parent}: is being removed")
         _ask_of_description(descriptor, "F_OFD_SETLK", fcntl.F_RDLCK)
@@ -116,6 +120,6 @@ def unread(path: Path) -> Iterator[bool]:
         yield True
         return
     try:
-        yield _try_lock(descriptor, fcntl.LOCK_EX)
+        yield _try_lock(descriptor, path, fcntl.LOCK_EX)
     finally:
         os.close(descriptor)

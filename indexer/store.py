@@ -187,13 +187,14 @@ class Store:
 
     def _remove(self, version: str) -> bool:
         """Remove `version` if no process has it open; whether it did. Once it is renamed, nobody can open it."""
-        path = self._versions / version
+        path, grave = self._versions / version, self._versions / f".{version}{_REMOVED}"
         with unread(path / MANIFEST) as alone_with_it:
             if alone_with_it:
-                grave = self._versions / f".{version}{_REMOVED}"
                 path.rename(grave)
                 sync(self._versions)
-                shutil.rmtree(grave)
+        if alone_with_it:
+            # With nothing in it open any more: NFS keeps what is open under another name, in the folder.
+            shutil.rmtree(grave)
         return alone_with_it
 
     @contextmanager
