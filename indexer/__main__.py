@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import matinee.settings
 from indexer.commands.index import IndexCommand
 from indexer.commands.store.activate import ActivateCommand
+from indexer.commands.store.diff import DiffCommand
 from indexer.commands.store.listing import ListCommand
 from indexer.commands.store.prune import PruneCommand
 from indexer.commands.store.rollback import RollbackCommand
@@ -13,10 +14,11 @@ from indexer.commands.store.show import ShowCommand
 from indexer.commands.store.verify import VerifyCommand
 
 _STORE = matinee.settings.Group(
-    "list, verify, activate, roll back or prune the versions of a store",
+    "list, compare, verify, activate, roll back or prune the versions of a store",
     {
         "list": ListCommand,
         "show": ShowCommand,
+        "diff": DiffCommand,
         "verify": VerifyCommand,
         "activate": ActivateCommand,
         "rollback": RollbackCommand,

@@ -31,12 +31,22 @@ def read_current(store: Path) -> str | None:
 
 def write_current(store: Path, version: str) -> None:
     """Make `version` what CURRENT names, in one step that a power cut can't undo halfway."""
-    draft = store / f".{CURRENT}.draft"
+    replace_text(store / CURRENT, f"{version}\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Make `text` what the file at `path` holds: all of it or, where the system fails or the power does, none."""
+    draft = draft_of(path)
     try:
-        draft.write_text(f"{version}\n")
+        draft.write_text(text)
         sync(draft)
-        draft.replace(store / CURRENT)
+        draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    sync(store)
+    sync(path.parent)
+
+
+def draft_of(path: Path) -> Path:
+    """What `replace_text` writes first, and what is left of it where it was killed."""
+    return path.with_name(f".{path.name}.draft")

@@ -3,6 +3,7 @@
 IndexerError (a MatineeError)
 ├── BundleError               a bundle is missing, damaged, foreign, or does not fit together
 ├── IndexGateError            the index finds too few of the true top items: nothing is published
+├── PublishGateError          the new version moved too far from the current one: nothing is published
 ├── IndexSizeError            no index is small enough
 ├── IndexKeyError             an index key that this program does not know, or that does not suit the vectors
 └── StoreError                the store can't do what was asked
@@ -37,6 +38,13 @@ class IndexGateError(IndexerError):
             f" target {target:g}; nothing was published; choose another --index-key, lower --target-recall, or publish"
             " it all the same with --allow-low-recall"
         )
+
+
+class PublishGateError(IndexerError):
+    """A gate did not let a new version through: it is too far from the current one, or that can't be told."""
+
+    def __init__(self, why: str, what_to_do: str) -> None:
+        super().__init__(f"{why}; nothing was published, what is current stays served; {what_to_do}")
 
 
 class IndexSizeError(IndexerError):

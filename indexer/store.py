@@ -2,6 +2,7 @@
 
     store/versions/<version>/…   immutable
     store/CURRENT                the version that is served, replaced in one step
+    store/HISTORY                those that were served before it, replaced in one step
     store/lock                   held by the one process that changes the store
 
 Reading takes no lock. A kill at any moment leaves what was current served; what a killed process began is cleared away
@@ -10,25 +11,29 @@ by the next one that changes the store.
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from indexer.bundle import Bundle, open_bundle, read_bundle_manifest
-from indexer.current import CURRENT, read_current, write_current
+from indexer.current import CURRENT, draft_of, read_current, write_current
 from indexer.errors import (
     BundleError,
+    CurrentError,
     EmptyStoreError,
     StoreError,
     StoreWriteError,
     UnknownVersionError,
 )
-from indexer.lock import alone, unread
+from indexer.history import HISTORY, left_of, read_history, write_history
+from indexer.lock import alone, is_leased, unread
 from indexer.versions import content_prefix, is_version, next_version
 from training.artefact import MANIFEST, Manifest, draft_beside, place, sync
 
 _DRAFT, _REMOVED = ".draft", ".removed"
+Check = Callable[[Bundle | None, Bundle], object]
+"""Told of what is current, if anything is, and of what is to be published; raises what stops it."""
 
 
 @dataclass(frozen=True)
@@ -87,20 +92,26 @@ class Store:
         """Prove every checksum of `version`. Raises BundleError where one does not fit."""
         self.open(version)
 
-    def publish(self, fill: Callable[[Path], object], *, activate: bool = True) -> str:
+    def is_open(self, version: str) -> bool | None:
+        """Whether a process has `version` open; None where the system can't tell. Nobody notices the question."""
+        return is_leased(self.path(version) / MANIFEST)
+
+    def publish(self, fill: Callable[[Path], object], *, activate: bool = True, check: Check | None = None) -> str:
         """Add the bundle that `fill` writes into the empty folder that it is given; the new version, then current.
 
-        What `fill` raises goes through, and leaves the store as it was; so does StoreWriteError.
+        What `fill` or `check` raises goes through, and leaves the store as it was; so does StoreWriteError.
         """
         with self._changing(create=True):
             with draft_beside(self._versions / "bundle") as draft:
                 fill(draft)
                 sealed = open_bundle(draft)
+                if check is not None:
+                    check(self.open_current() if self.current() else None, sealed)
                 newest = max(self.versions(), default=None)
                 version = next_version(newest, sealed.manifest["content_sha256"], datetime.now(UTC))
                 place(draft, self._versions / version)
             if activate:
-                write_current(self.folder, version)
+                self._flip(version)
         return version
 
     def activate(self, version: str) -> None:
@@ -108,33 +119,42 @@ class Store:
         self.path(version)
         with self._changing():
             self.open(version)
-            write_current(self.folder, version)
+            self._flip(version)
 
     def rollback(self) -> tuple[str, str]:
-        """Make the newest version that is older than the current one current: (what was, what is).
+        """Make the version current that was so before the current one: (what was, what is).
 
-        Raises StoreError where there is none.
+        Raises StoreError where none is left.
         """
         with self._changing():
             was = self._current()
-            older = [version for version in self.versions() if version < was]
-            if not older:
-                raise StoreError(f"{self.folder}: no version is older than {was}, which is current")
-            self.open(older[-1])
-            write_current(self.folder, older[-1])
-        return was, older[-1]
+            earlier = self._earlier(was)
+            if not earlier:
+                raise StoreError(
+                    f"{self.folder}: no version that was current before {was} is left; choose one with: matinee store"
+                    f" list {self.folder}, and make it current with: matinee store activate {self.folder} VERSION"
+                )
+            *before, version = earlier
+            self.open(version)
+            write_current(self.folder, version)
+            # It is done. A history that still ends in what is current is read without that.
+            with suppress(OSError):
+                write_history(self.folder, before)
+        return was, version
 
     def prune(self, keep: int) -> tuple[list[str], list[str]]:
         """Remove all but the `keep` newest versions, never what is current or open in a process.
 
-        Returns the versions removed, and those that stayed only because a process has them open.
+        What `rollback` goes back to stays too, unless `keep` is 1. Returns the versions removed, and those that stayed
+        only because a process has them open.
         """
         removed: list[str] = []
         in_use: list[str] = []
         with self._changing():
             current = self._current()
+            kept = {current, *(self._earlier(current)[-1:] if keep > 1 else [])}
             for version in self.versions()[: -keep or None]:
-                if version != current:
+                if version not in kept:
                     (removed if self._remove(version) else in_use).append(version)
         return removed, in_use
 
@@ -148,15 +168,33 @@ class Store:
             raise EmptyStoreError(self.folder)
         return version
 
+    def _flip(self, version: str) -> None:
+        """Make `version` current, and what was so the one to roll back to."""
+        # Where CURRENT is damaged nobody knows what was current, and the history stays as it is.
+        with suppress(CurrentError):
+            was = self.current()
+            if was != version:
+                write_history(self.folder, [*self._earlier(was), was] if was else [])
+        write_current(self.folder, version)
+
+    def _earlier(self, current: str) -> list[str]:
+        """What was current before `current` and is still there, the latest last."""
+        versions, history = self.versions(), read_history(self.folder)
+        if history is None:
+            # Of a store that is older than its history: what was published before it.
+            return [version for version in versions if version < current]
+        return left_of(history, current, versions)
+
     def _remove(self, version: str) -> bool:
         """Remove `version` if no process has it open; whether it did. Once it is renamed, nobody can open it."""
-        path = self._versions / version
+        path, grave = self._versions / version, self._versions / f".{version}{_REMOVED}"
         with unread(path / MANIFEST) as alone_with_it:
             if alone_with_it:
-                grave = self._versions / f".{version}{_REMOVED}"
                 path.rename(grave)
                 sync(self._versions)
-                shutil.rmtree(grave)
+        if alone_with_it:
+            # With nothing in it open any more: NFS keeps what is open under another name, in the folder.
+            shutil.rmtree(grave)
         return alone_with_it
 
     @contextmanager
@@ -183,7 +221,8 @@ class Store:
         sync(self.folder.parent)
 
     def _clear(self) -> None:
-        (self.folder / f".{CURRENT}{_DRAFT}").unlink(missing_ok=True)
+        for name in (CURRENT, HISTORY):
+            draft_of(self.folder / name).unlink(missing_ok=True)
         for entry in self._versions.iterdir():
             if entry.name.startswith(".") and entry.name.endswith((_DRAFT, _REMOVED)):
                 shutil.rmtree(entry)

@@ -15,6 +15,8 @@ from indexer.choice.report import write_report
 from indexer.choice.told import HEAD, NAMES, ON_SCREEN, is_taken, row
 from indexer.commands.store.told import data_size
 from indexer.errors import IndexerError, IndexKeyError
+from indexer.gatekeeper import Gatekeeper, gate_rows
+from indexer.gates import Gates, parse_metric_gate
 from indexer.keys import SPELLINGS, parse_key
 from indexer.store import Store
 from matinee.command import Result
@@ -36,6 +38,12 @@ def _known(index_key: str) -> str:
         raise ValueError(f"this program builds and reads {SPELLINGS}") from error
 
 
+def _metric_gate(text: str) -> str:
+    """`text`, which says a gate. Raises ValueError where it does not."""
+    parse_metric_gate(text)
+    return text
+
+
 class IndexCommand(Command):
     """Embeddings → a bundle with its indexes, proved, published in a store and made current.
 
@@ -48,6 +56,7 @@ class IndexCommand(Command):
           matinee index embeddings store
           matinee index embeddings store --target-recall 0.95 --report index.html
           matinee index embeddings store --no-activate     # publish now, matinee store activate later
+          matinee index embeddings store --gate-overlap 0.3 --gate-metric test.rmse:0.01   # each night
     """
 
     embeddings: CliPositionalArg[Path]
@@ -71,6 +80,12 @@ class IndexCommand(Command):
     """Also write a page, FILE.html, that draws recall against latency of all that was tried."""
     overwrite: bool = False
     """Replace an earlier report of that name."""
+    gate_overlap: float | None = Field(default=None, ge=0, le=1)
+    """Publish nothing where users keep less than this share of their ten best items on average, compared with what is
+    current; matinee store diff shows the share."""
+    gate_metric: list[Annotated[str, AfterValidator(_metric_gate)]] = Field(default=[])
+    """NAME:MAX_LOSS, again for another one: publish nothing where this metric of the embeddings, as matinee store diff
+    names it, is worse than the current version's by more than that. Of rmse and mae lower is better."""
     no_activate: bool = False
     """Publish, but leave current what is current."""
     wait_s: float = Field(default=0, ge=0)
@@ -81,6 +96,7 @@ class IndexCommand(Command):
         if self.report:
             check_report_place(self.report, overwrite=self.overwrite)
         store = Store(self.store, self.wait_s)
+        gatekeeper = Gatekeeper(Gates(self.gate_overlap, tuple(map(parse_metric_gate, self.gate_metric))))
         options = BuildOptions(self.index_key, Limits(self.target_recall, self.max_bytes, self.allow_low_recall))
         with progress_console().status("reading the embeddings") as status:
             embeddings = open_embeddings(self.embeddings)
@@ -88,12 +104,14 @@ class IndexCommand(Command):
             version = store.publish(
                 lambda draft: build_bundle(embeddings, draft, options, status.update, earlier),
                 activate=not self.no_activate,
+                check=gatekeeper.check,
             )
         manifest = store.manifest(version)
         if self.report:
             write_report(self.report, version, manifest, overwrite=self.overwrite)
         facts = {name: manifest[name] for name in _TOLD}
-        return {"version": version, "store": str(self.store), "current": not self.no_activate, **facts}
+        told = {"version": version, "store": str(self.store), "current": not self.no_activate, **facts}
+        return {**told, "gates": gatekeeper.told}
 
     def show(self, result: Result, console: Console) -> None:
         """What was tried, the facts of the new version, and what to do next."""
@@ -110,6 +128,8 @@ class IndexCommand(Command):
             table.add_row(name, f"{value:.4f}")
         table.add_row("size", data_size(told["bytes"]))
         table.add_row("built in", f"{told['build_s']} s")
+        for name, words in gate_rows(told["gates"]):
+            table.add_row(name, words)
         if self.report:
             table.add_row("report", str(self.report))
         console.print(table)

@@ -1,5 +1,7 @@
 import errno
+import fcntl
 import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -176,7 +178,7 @@ def test_rolling_back_goes_from_version_to_version_towards_the_oldest(store: Sto
     first, second, third = (published(store, seed) for seed in range(3))
     assert store.rollback() == (third, second)
     assert store.rollback() == (second, first)
-    with pytest.raises(StoreError, match="no version is older"):
+    with pytest.raises(StoreError, match="no version that was current before"):
         store.rollback()
     assert store.current() == first
     assert store.versions() == [first, second, third]
@@ -257,4 +259,38 @@ def test_everything_is_on_the_disk_before_it_gets_its_name(store: Store, monkeyp
     draft = told[named - 1]
     assert draft.endswith(".draft")
     assert {f"sync {path.name}" for path in store.path(version).iterdir()} == set(told[: named - 1])
-    assert told[named + 1 :] == ["sync versions", "sync .CURRENT.draft", "replace CURRENT", "sync store"]
+    assert told[named + 1 :] == [
+        "sync versions",
+        *("sync .HISTORY.draft", "replace HISTORY", "sync store"),
+        *("sync .CURRENT.draft", "replace CURRENT", "sync store"),
+    ]
+
+
+def test_a_file_system_without_locks_is_one_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = published(store)
+
+    def none(_descriptor: int, _kind: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(OSError, match=r"can't be locked \(No locks available\).*manifest\.json"):
+        store.open(version)
+    with pytest.raises(StoreWriteError, match=r"lock: can't be locked \(No locks available\)"):
+        store.activate(version)
+
+
+def test_nothing_in_a_version_is_open_while_its_files_are_removed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = published(store), published(store, 1)
+    remove = shutil.rmtree
+    left_open: list[Path] = []
+
+    def removing(folder: Path) -> None:
+        # NFS would keep what is open under another name, and the folder could not be removed.
+        left_open.extend(path for path in Path("/proc/self/fd").iterdir() if str(folder) in os.path.realpath(path))
+        remove(folder)
+
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    assert store.prune(1) == ([first], [])
+    assert left_open == []

@@ -17,7 +17,10 @@ _TOLD = ("n_users", "n_items", "index_key", "recall", "bytes")
 
 
 class ListCommand(StoreCommand):
-    """List the versions of a store, oldest first, with what is known of each and which is current."""
+    """List the versions of a store, oldest first, with what is known of each and which is current.
+
+    serving? is yes where a process has the version open, as a server has; ? where this system can't tell.
+    """
 
     examples: ClassVar[str] = """
         examples:
@@ -36,7 +39,10 @@ class ListCommand(StoreCommand):
 
     def show(self, result: Result, console: Console) -> None:
         """One row a version."""
-        table = Table("version", "age", "users", "items", "index", "recall", "size", "", box=None)
+        table = Table(box=None, pad_edge=False)
+        for name in ("version", "age", "items", "index", "recall", "size", "serving?", ""):
+            # On a narrow screen the index has two lines rather than the version none that can be copied.
+            table.add_column(name, no_wrap=name != "index", overflow="fold")
         versions: Any = result["versions"]
         for summary in versions:
             table.add_row(*_row(summary))
@@ -58,6 +64,7 @@ def _summary(store: Store, version: str, current: str | None) -> dict[str, Any]:
         "published": published.isoformat(),
         "age_s": (datetime.now(UTC) - published).total_seconds(),
         "current": version == current,
+        "serving": store.is_open(version),
     }
     try:
         manifest = store.manifest(version)
@@ -68,15 +75,16 @@ def _summary(store: Store, version: str, current: str | None) -> dict[str, Any]:
 
 def _row(summary: dict[str, Any]) -> list[str]:
     mark = "current" if summary["current"] else ""
+    serving = {True: "yes", False: "no", None: "?"}[summary["serving"]]
     if "error" in summary:
-        return [summary["version"], age(summary["age_s"]), "", "", "", "", "", f"{mark} damaged".strip()]
+        return [summary["version"], age(summary["age_s"]), "", "", "", "", serving, f"{mark} damaged".strip()]
     return [
         summary["version"],
         age(summary["age_s"]),
-        f"{summary['n_users']:,}",
         f"{summary['n_items']:,}",
         summary["index_key"],
         f"{min(summary['recall'].values()):.4f}",
         data_size(summary["bytes"]),
+        serving,
         mark,
     ]

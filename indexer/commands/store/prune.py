@@ -20,7 +20,7 @@ class PruneCommand(ChangingCommand):
     """
 
     keep: int = Field(default=3, ge=1)
-    """How many of the newest versions to keep, besides what is current."""
+    """How many of the newest versions to keep, besides what is current; from 2 on, also what rollback goes back to."""
 
     def run(self) -> Result:
         """Remove; what went, what stayed since a process has it open, and what is left."""

@@ -10,7 +10,7 @@ from matinee.command import Result
 
 
 class RollbackCommand(ChangingCommand):
-    """Go back to the newest version that is older than the current one. Again: to the one before that.
+    """Go back to the version that was current before. Again: to the one before that.
 
     The version left is kept; matinee store activate brings it back, or any other.
     """
