@@ -27,7 +27,7 @@ class Mappings:
     def of(cls, value: Value, file: Path) -> "Mappings":
         """Those in `value`, which `file` holds."""
         if not isinstance(value, Table):
-            raise ImportingError(f"{file}: holds a {type(value).__name__}, not the notebook's mappings by their names")
+            raise ImportingError(f"{file}: holds {_said(value)}, not the notebook's mappings by their names")
         by_name = {key: item for key, item in zip(value.keys, value.values, strict=True) if isinstance(key, str)}
         return cls(file, by_name)
 
@@ -141,4 +141,10 @@ def _plain(ids: list[Scalar]) -> GivenIds:
 
 
 def _said(value: object) -> str:
-    return f"a {type(value).__name__}" if isinstance(value, Table | Members) else repr(value)[:80]
+    match value:
+        case Table():
+            return "a dict"
+        case Members():
+            return "a set"
+        case _:
+            return repr(value)[:80]
