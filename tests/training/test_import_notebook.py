@@ -280,7 +280,10 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "ids are a number": (mapped(lambda m: m.update(movie_to_idx=7)), "movie_to_idx is 7; it must be a dict"),
     "another count": (mapped(lambda m: m.update(num_items=21)), "it counts 21 movies, and there are 20 rows"),
     "a title is a number": (mapped(lambda m: m["movie_titles"].update({5: 1})), "movie_titles: that of 5 is 1, not a"),
-    "seen beyond": (mapped(lambda m: m["user_consumed"].update({0: {20}})), "that of row 0 holds 20 to 20, and there"),
+    "seen beyond": (
+        mapped(lambda m: m["user_consumed"].update({0: {20}})),
+        "that of row 0 holds 20, and there are 20 items",
+    ),
     "seen is a number": (mapped(lambda m: m["user_consumed"].update({0: 4})), "that of row 0 is 4, not a set of rows"),
     "seen by a stranger": (
         mapped(lambda m: m["user_consumed"].update({12: m["user_consumed"].pop(0)})),

@@ -76,25 +76,30 @@ class Mappings:
         users = self._numbers(table.keys, n_users, "user_consumed")
         if len(np.unique(users)) < len(users):
             raise ImportingError(f"{self.file}: user_consumed: a user is in it twice")
-        lists = [self._items(user, items, n_items) for user, items in zip(users, table.values, strict=True)]
-        of_users = np.repeat(user_rows[users], [len(items) for items in lists])
-        of_items = item_rows[np.concatenate([np.zeros(0, np.int64), *lists])]
-        # One number for a pair: unique, they are in the order of users, then items.
-        pairs = np.unique(of_users * n_items + of_items)
+        lists = [self._items(user, items) for user, items in zip(users, table.values, strict=True)]
+        of_users = np.repeat(users, [len(items) for items in lists])
+        of_items = np.concatenate([np.zeros(0, np.int64), *lists])
+        outside = (of_items < 0) | (of_items >= n_items)
+        if outside.any():
+            first = int(np.argmax(outside))
+            raise ImportingError(
+                f"{self.file}: user_consumed: that of row {of_users[first]} holds {of_items[first]},"
+                f" and there are {n_items:,} items"
+            )
+        # One number for a pair: sorted, they are in the order of users, then items.
+        pairs = user_rows[of_users]
+        pairs *= n_items
+        pairs += item_rows[of_items]
+        pairs.sort()
+        pairs = pairs[np.diff(pairs, prepend=-1) != 0]
         offsets = np.zeros(n_users + 1, np.int64)
         np.cumsum(np.bincount(pairs // n_items, minlength=n_users), out=offsets[1:])
         return Ragged(offsets, (pairs % n_items).astype(np.int32))
 
-    def _items(self, user: int, items: Value, n_items: int) -> NDArray[np.int64]:
+    def _items(self, user: int, items: Value) -> NDArray[np.int64]:
         if not isinstance(items, Members):
             raise ImportingError(f"{self.file}: user_consumed: that of row {user} is {_said(items)}, not a set of rows")
-        rows = items.to_array()
-        if len(rows) and (rows.min() < 0 or rows.max() >= n_items):
-            raise ImportingError(
-                f"{self.file}: user_consumed: that of row {user} holds {rows.min()} to {rows.max()},"
-                f" and there are {n_items:,} items"
-            )
-        return rows
+        return items.to_array()
 
     def _table(self, name: str) -> Table:
         table = self.by_name.get(name)
