@@ -1,4 +1,4 @@
-"""The commands of this room: `matinee sample|download|ratings|prepare|train|evaluate`, or `python -m training …`."""
+"""The commands of this room, such as `matinee train`; `python -m training …` runs them too."""
 
 import sys
 from collections.abc import Sequence
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from matinee import settings
 from training.commands.download import Download
 from training.commands.evaluate import Evaluate
+from training.commands.import_arrays import ImportArrays
+from training.commands.import_notebook import ImportNotebook
 from training.commands.prepare import Prepare
 from training.commands.ratings import RatingsSummary
 from training.commands.sample import Sample
@@ -18,6 +20,8 @@ COMMANDS: settings.Commands = {
     "prepare": Prepare,
     "train": Train,
     "evaluate": Evaluate,
+    "import-notebook": ImportNotebook,
+    "import-arrays": ImportArrays,
 }
 
 

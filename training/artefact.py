@@ -197,10 +197,14 @@ def _verify_file(folder: Path, name: str, expected: Mapping[str, Any]) -> None:
 
 def load_arrays(folder: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
     """Every `.npy` file that the manifest names, memory-mapped and read-only, by its name without `.npy`."""
-    return {Path(name).stem: _load(folder / name) for name in manifest["files"] if name.endswith(".npy")}
+    return {Path(name).stem: load_array(folder / name) for name in manifest["files"] if name.endswith(".npy")}
 
 
-def _load(path: Path) -> NDArray[Any]:
+def load_array(path: Path) -> NDArray[Any]:
+    """The array in a `.npy` file, memory-mapped where it is not small, read-only; no pickle is ever opened.
+
+    Raises ArtefactError where its header is not NumPy's or does not fit the file's size.
+    """
     # Not np.load, which takes a zip for an array too.
     try:
         with np.errstate(over="raise"):

@@ -3,6 +3,7 @@
 TrainingError (a MatineeError)
 ├── RatingsError     the ratings can't be read or can't be learnt from: file, line, column, value
 ├── ArtefactError    a folder of arrays is missing, damaged, foreign or of another format version
+├── ImportingError   what another program wrote can't be imported: file, and row, byte or value
 ├── PlaceTakenError  something is already where a command would write
 ├── DownloadError    a data set could not be fetched or verified
 └── DivergedError    training ended in NaN or infinity
@@ -23,6 +24,10 @@ class RatingsError(TrainingError):
 
 class ArtefactError(TrainingError):
     """A folder of arrays is missing, damaged, foreign, or of another format version."""
+
+
+class ImportingError(TrainingError):
+    """What another program wrote can't be imported."""
 
 
 class PlaceTakenError(TrainingError):

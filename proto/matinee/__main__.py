@@ -15,6 +15,8 @@ VERBS = {
     "prepare": ("training.__main__", "training", "parse ratings once, for training at any size"),
     "train": ("training.__main__", "training", "ratings → embeddings"),
     "evaluate": ("training.__main__", "training", "measure embeddings on held-out ratings, beside baselines"),
+    "import-notebook": ("training.__main__", "training", "what the notebook saved → embeddings"),
+    "import-arrays": ("training.__main__", "training", "any model's vectors of users and items → embeddings"),
     "index": ("indexer.__main__", "indexer", "embeddings → bundle, published in a store"),
     "store": ("indexer.__main__", "indexer", "list, verify, activate, roll back or prune the versions of a store"),
     "serve": ("server.__main__", "server", "answer recommendations over gRPC from a store"),
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _help() -> str:
-    lines = [f"  {verb:<10} {text}" for verb, (_, _, text) in VERBS.items()]
+    lines = [f"  {verb:<15} {text}" for verb, (_, _, text) in VERBS.items()]
     return "\n".join(
         [
             "usage: matinee COMMAND …",

@@ -84,7 +84,7 @@ def _overview(commands: Commands, verb: str, program: str) -> int:
     print(f"usage: {program} COMMAND …\n")
     for name, command in commands.items():
         summary = command.summary if isinstance(command, Group) else inspect.getdoc(command) or ""
-        print(f"  {name:<10} {summary.splitlines()[0]}")
+        print(f"  {name:<15} {summary.splitlines()[0]}")
     print(f"\n{program} COMMAND --help explains one.")
     return DONE
 

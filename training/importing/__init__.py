@@ -1,0 +1,1 @@
+"""What other programs trained → embeddings: the notebook's export, or any model's arrays."""
