@@ -14,7 +14,7 @@ from indexer.choice.decide import Limits
 from indexer.commands.store.told import data_size
 from indexer.errors import IndexerError, IndexKeyError
 from indexer.keys import SPELLINGS, parse_key
-from indexer.store import Store
+from indexer.places import AnyStore, store_at
 from matinee.command import Result
 from matinee.settings import Command, progress_console
 from training.embeddings import open_embeddings
@@ -48,8 +48,8 @@ class IndexCommand(Command):
 
     embeddings: CliPositionalArg[Path]
     """What matinee train wrote."""
-    store: CliPositionalArg[Path]
-    """The folder of published bundles; made where it does not exist."""
+    store: CliPositionalArg[str]
+    """The folder of published bundles, made where it does not exist; or the URL of one: s3://BUCKET/PREFIX."""
     target_recall: float = Field(default=0.99, gt=0, le=1)
     """The least recall@10 of each index, measured on the model's own users (with what they have seen left out) and
     items; below it nothing is published."""
@@ -70,7 +70,7 @@ class IndexCommand(Command):
 
     def run(self) -> Result:
         """Build, measure, publish; the facts of the new version."""
-        store = Store(self.store, self.wait_s)
+        store = store_at(self.store, self.wait_s)
         options = BuildOptions(self.index_key, Limits(self.target_recall, self.max_bytes, self.allow_low_recall))
         with progress_console().status("reading the embeddings") as status:
             embeddings = open_embeddings(self.embeddings)
@@ -103,7 +103,7 @@ class IndexCommand(Command):
         console.print(f"{done}; next: {then}", highlight=False, soft_wrap=True)
 
 
-def _earlier(store: Store) -> Bundle | None:
+def _earlier(store: AnyStore) -> Bundle | None:
     """What is current, for what can be kept of it; None where nothing sound is."""
     try:
         return store.open_current()
