@@ -1,4 +1,4 @@
-"""Follows a store in a bucket: copies what becomes current there, verified, into a local store that the watcher follows.
+"""Follows a store in a bucket: copies what becomes current there, verified, into a local store for the watcher.
 
 Whatever is wrong with the bucket, or with what is in it, the copies stay as they are, and what is served goes on.
 """
@@ -72,6 +72,9 @@ class Follower:
         """Copy what is current, if it is new; whether nothing was wrong."""
         try:
             version = self._remote.current()
+            if version is None and self._remote.cached():
+                self._complain(False, f"{self._remote.url}: has no CURRENT any more")
+                return False
             if version and (version != self._followed or self._remote.cached() != version):
                 self._remote.follow(version)
             self._followed = version
@@ -85,7 +88,7 @@ class Follower:
         self._is_lost, self._reason = False, ""
         return True
 
-    def _complain(self, is_lost: bool, reason: str, bug: BaseException | None) -> None:
+    def _complain(self, is_lost: bool, reason: str, bug: BaseException | None = None) -> None:
         """Say it once: of a bucket that is gone, each attempt may fail in other words."""
         if self._stopping.is_set() or (is_lost and self._is_lost) or reason == self._reason:
             return

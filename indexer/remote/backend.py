@@ -60,7 +60,7 @@ def _options(scheme: str, patience: Patience) -> dict[str, Any]:
     match scheme:
         case "s3":
             # A part of a large upload is tried again by itself; without that, the whole file would be.
-            tries = {"mode": "standard", "max_attempts": 1 if patience.attempts == 1 else 3}
+            tries = {"mode": "standard", "max_attempts": 1 if patience.attempts == 1 else 2}
             timeouts = {"connect_timeout": min(5.0, patience.timeout_s), "read_timeout": patience.timeout_s}
             return {"config_kwargs": {**timeouts, "retries": tries}, "max_concurrency": 2}
         case "gs":

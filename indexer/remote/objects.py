@@ -152,7 +152,8 @@ class Objects:
 
 def _words(error: Exception) -> str:
     """One line of what a back end says."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = " ".join(said.split()) or type(error).__name__
     if isinstance(error, PermissionError):
         return f"access is refused ({text}); are the credentials in the environment the right ones?"
     return text if len(text) <= 300 else f"{text[:300]}…"
