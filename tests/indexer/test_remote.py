@@ -75,6 +75,7 @@ def test_what_is_published_is_current_and_opens(store: RemoteStore) -> None:
     assert store.manifest(first)["content_sha256"].startswith(first.partition("-")[2])
 
 
+@on_a_folder
 def test_a_remote_store_is_laid_out_as_a_folder_is(store: RemoteStore, tmp_path: Path) -> None:
     version = quickly_published(store)
     same = Store(tmp_path / "local")
@@ -123,6 +124,7 @@ def test_a_version_without_a_manifest_is_not_there_and_goes_when_it_is_old(
     assert (store.versions(), store.current()) == ([first], first)
 
 
+@on_a_folder
 def test_what_fails_to_be_built_leaves_nothing(store: RemoteStore) -> None:
     first = quickly_published(store)
     before = store.objects.sizes("versions")
@@ -133,6 +135,7 @@ def test_what_fails_to_be_built_leaves_nothing(store: RemoteStore) -> None:
     quickly_published(store, 1)
 
 
+@on_a_folder
 @pytest.mark.parametrize(
     "damage", [lambda data: data[:-1], lambda data: data[:-1] + bytes([data[-1] ^ 1])], ids=["cut", "flipped"]
 )
