@@ -12,7 +12,9 @@ IndexerError (a MatineeError)
     ├── UnknownVersionError   there is no such version
     ├── StoreBusyError        another process is changing the store
     ├── StoreWriteError       the disk is full, the folder is read-only, …
-    └── DamagedVersionsError  some versions do not pass their checksums
+    ├── DamagedVersionsError  some versions do not pass their checksums
+    └── RemoteError           a store in a bucket can't be reached, or refuses
+        └── MissingBackendError  what opens its URL is not installed
 """
 
 from collections.abc import Mapping
@@ -71,35 +73,35 @@ class StoreError(IndexerError):
 class EmptyStoreError(StoreError):
     """Nothing was published in the store yet."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path | str) -> None:
         super().__init__(f"{store}: nothing is published there yet; publish with: matinee index EMBEDDINGS {store}")
 
 
 class CurrentError(StoreError):
     """CURRENT is damaged, or names a version that is not there."""
 
-    def __init__(self, store: Path, what: str) -> None:
-        super().__init__(f"{store / 'CURRENT'}: {what}; repair it with: matinee store activate {store} VERSION")
+    def __init__(self, store: Path | str, what: str) -> None:
+        super().__init__(f"{store}/CURRENT: {what}; repair it with: matinee store activate {store} VERSION")
 
 
 class UnknownVersionError(StoreError):
     """The store holds no such version."""
 
-    def __init__(self, store: Path, version: str) -> None:
+    def __init__(self, store: Path | str, version: str) -> None:
         super().__init__(f"{store}: has no version {version!r}; see: matinee store list {store}")
 
 
 class StoreBusyError(StoreError):
     """Another process is changing the store."""
 
-    def __init__(self, store: Path, holder: str) -> None:
+    def __init__(self, store: Path | str, holder: str) -> None:
         super().__init__(f"{store}: {holder} is changing it; try again when that is done, or wait with --wait-s")
 
 
 class StoreWriteError(StoreError):
     """The disk is full, the folder is read-only, or the like."""
 
-    def __init__(self, store: Path, error: OSError) -> None:
+    def __init__(self, store: Path | str, error: OSError) -> None:
         where = error.filename or store
         super().__init__(
             f"{where}: {error.strerror or error}; nothing half-made was left, and what is current stays served;"
@@ -110,6 +112,20 @@ class StoreWriteError(StoreError):
 class DamagedVersionsError(StoreError):
     """Some versions do not pass their checksums."""
 
-    def __init__(self, store: Path, damage: Mapping[str, str]) -> None:
+    def __init__(self, store: Path | str, damage: Mapping[str, str]) -> None:
         told = "; ".join(f"{version}: {what}" for version, what in damage.items())
         super().__init__(f"{store}: damaged, so not to be activated: {told}")
+
+
+class RemoteError(StoreError):
+    """A store in a bucket can't be reached, or refuses, or is not what was written."""
+
+    def __init__(self, place: str, what: str) -> None:
+        super().__init__(f"{place}: {what}")
+
+
+class MissingBackendError(RemoteError):
+    """What opens its URL is not installed."""
+
+    def __init__(self, url: str, module: str, extra: str) -> None:
+        super().__init__(url, f"needs {module}, which is not installed; pip install 'matinee[{extra}]'")

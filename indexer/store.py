@@ -114,6 +114,18 @@ class Store:
                 self._flip(version)
         return version
 
+    def adopt(self, version: str, fill: Callable[[Path], object]) -> None:
+        """Add `version`, which another store has, as `fill` writes it; a damaged one of that name is replaced.
+
+        What `fill` raises goes through, and leaves the store as it was; so does BundleError where it is another's.
+        """
+        with self._changing(create=True), draft_beside(self._versions / "bundle") as draft:
+            fill(draft)
+            sealed = open_bundle(draft)
+            if not sealed.manifest["content_sha256"].startswith(content_prefix(version)):
+                raise BundleError(f"{version}: what is there has the content of another version")
+            place(draft, self._versions / version)
+
     def activate(self, version: str) -> None:
         """Make `version` the one that is served, after every checksum was verified."""
         self.path(version)

@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import faiss
@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from server.address import Address, parse_address, prove_free
 from server.errors import AddressError
+from server.follower import Following, follower
 from server.live import Live
 from server.rpc import SERVICE, add_recommender
 from server.servicer import Recommender
@@ -29,12 +30,14 @@ _MAX_REQUEST_BYTES = 11 << 20
 class ServerConfig:
     """What a server is made of."""
 
-    store: Path
-    """The folder of published bundles; it need not exist yet."""
+    store: Path | str
+    """The folder of published bundles, or the URL of one; nothing need be there yet."""
     address: str = "127.0.0.1:50051"
     """HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes any that is free."""
     poll_interval_s: float = 0.5
     """How often to look for a new version."""
+    following: Following = field(default_factory=Following)
+    """How a store at a URL is followed."""
     threads: int = max(4, os.cpu_count() or 1)
     """How many requests are worked on at a time."""
     max_concurrent: int = 256
@@ -52,7 +55,9 @@ class Server:
         self._grpc = _grpc_server(config, self._threads)
         self._health = Health(("", SERVICE.full_name))
         self._reflection = Reflection((SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME))
-        self._watcher = Watcher(config.store, self.live, config.poll_interval_s, on_ready=self._ready)
+        self._follower = follower(str(config.store), config.following)
+        folder = self._follower.folder if self._follower else Path(config.store)
+        self._watcher = Watcher(folder, self.live, config.poll_interval_s, on_ready=self._ready)
         add_recommender(Recommender(self.live), self._grpc)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(self._reflection, self._grpc)
@@ -62,9 +67,13 @@ class Server:
         """Listen, then load what is current; health is SERVING once that answers."""
         self._grpc.start()
         self._watcher.start()
+        if self._follower:
+            self._follower.start()
 
     def stop(self, grace_s: float) -> None:
         """Say NOT_SERVING, take no more requests, let those that run end within `grace_s` seconds."""
+        if self._follower:
+            self._follower.stop()
         self._watcher.stop()
         with suppress(TimeoutError):
             self._health.set_all(NOT_SERVING).result(_TELL_S)

@@ -18,7 +18,7 @@ from indexer.errors import IndexerError, IndexKeyError
 from indexer.gatekeeper import Gatekeeper, gate_rows
 from indexer.gates import Gates, parse_metric_gate
 from indexer.keys import SPELLINGS, parse_key
-from indexer.store import Store
+from indexer.places import AnyStore, store_at
 from matinee.command import Result
 from matinee.settings import Command, progress_console
 from training.embeddings import open_embeddings
@@ -61,8 +61,8 @@ class IndexCommand(Command):
 
     embeddings: CliPositionalArg[Path]
     """What matinee train wrote."""
-    store: CliPositionalArg[Path]
-    """The folder of published bundles; made where it does not exist."""
+    store: CliPositionalArg[str]
+    """The folder of published bundles, made where it does not exist; or the URL of one: s3://BUCKET/PREFIX."""
     target_recall: float = Field(default=0.99, gt=0, le=1)
     """The least recall@10 of each index, measured on the model's own users (with what they have seen left out) and
     items; below it nothing is published."""
@@ -95,7 +95,7 @@ class IndexCommand(Command):
         """Build, measure, publish; the facts of the new version."""
         if self.report:
             check_report_place(self.report, overwrite=self.overwrite)
-        store = Store(self.store, self.wait_s)
+        store = store_at(self.store, self.wait_s)
         gatekeeper = Gatekeeper(Gates(self.gate_overlap, tuple(map(parse_metric_gate, self.gate_metric))))
         options = BuildOptions(self.index_key, Limits(self.target_recall, self.max_bytes, self.allow_low_recall))
         with progress_console().status("reading the embeddings") as status:
@@ -152,7 +152,7 @@ def _tried(name: str, index: dict[str, Any], target_recall: float) -> Table:
     return table
 
 
-def _earlier(store: Store) -> Bundle | None:
+def _earlier(store: AnyStore) -> Bundle | None:
     """What is current, for what can be kept of it; None where nothing sound is."""
     try:
         return store.open_current()

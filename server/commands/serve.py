@@ -11,8 +11,10 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
+from indexer.places import is_url
 from matinee.command import say
 from matinee.settings import Command
+from server.follower import Following
 from server.service import Server, ServerConfig, create_server
 from server.signals import stop_signals
 
@@ -30,10 +32,11 @@ class Serve(Command):
           matinee serve store --address 0.0.0.0:50051       # for other machines too; there is no access control yet
           matinee serve store --address unix:matinee.sock
           matinee serve store --address 127.0.0.1:0 --json  # any free port; the first line of output has the address
+          matinee serve s3://bucket/films --cache /var/cache/matinee
         """
 
-    store: CliPositionalArg[Path]
-    """The folder that `matinee index` publishes in."""
+    store: CliPositionalArg[str]
+    """Where `matinee index` publishes: a folder, or the URL of a store in a bucket (s3://BUCKET/PREFIX)."""
     address: str = "127.0.0.1:50051"
     """Where to listen: HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes any that is free."""
     workers: int = Field(default=1, ge=1, le=1)
@@ -44,6 +47,13 @@ class Serve(Command):
     """How many requests may be worked on or wait; the next is answered RESOURCE_EXHAUSTED at once."""
     poll_interval_s: float = Field(default=0.5, gt=0, le=3600)
     """How often to look for a new version, in seconds."""
+    cache: Path | None = None
+    """The folder for copies of the versions of a store in a bucket: what is served from, and goes on being served where
+    the bucket can't be reached. ~/.cache/matinee where it is left out."""
+    remote_poll_interval_s: float = Field(default=5.0, gt=0, le=3600)
+    """How often to ask a bucket for a new version, in seconds."""
+    remote_timeout_s: float = Field(default=10.0, gt=0, le=3600)
+    """How long a bucket may take to answer a request, or to send its next bytes, in seconds."""
     grace_s: float = Field(default=10.0, ge=0, le=3600)
     """How long running requests may take to end when the server is stopped, in seconds."""
     as_json: bool = Field(default=False, validation_alias="json")
@@ -66,6 +76,7 @@ class Serve(Command):
             store=self.store,
             address=self.address,
             poll_interval_s=self.poll_interval_s,
+            following=Following(self.cache, self.remote_poll_interval_s, self.remote_timeout_s),
             threads=self.threads,
             max_concurrent=self.max_concurrent,
         )
@@ -73,6 +84,11 @@ class Serve(Command):
     def _tell(self, server: Server) -> None:
         say(f"listening at {server.address}")
         if server.live.version is None:
-            say(f"nothing is served yet; publish with: matinee index EMBEDDINGS {self.store}")
+            say(self._nothing_yet())
         if self.as_json:
             print(json.dumps({"address": str(server.address), "version": server.live.version}), flush=True)
+
+    def _nothing_yet(self) -> str:
+        if is_url(self.store):
+            return f"nothing is served yet; what is current at {self.store} is served as soon as it is copied"
+        return f"nothing is served yet; publish with: matinee index EMBEDDINGS {self.store}"

@@ -1,7 +1,9 @@
 """Small bundles and stores of random models, the same for the same seed."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from indexer.bundle import FORMAT_VERSION, KIND
 from indexer.equalise import equaliser, fitted_to
 from indexer.index import Index, Settings, fill_index, new_index
 from indexer.keys import checked_key
-from indexer.store import Store
+from indexer.places import AnyStore
 from indexer.vectors import Floats, Source
 from tests.world import random_embeddings
 from training.artefact import MANIFEST, read_manifest, seal
@@ -28,10 +30,28 @@ def written_embeddings(folder: Path, seed: int = 0, n_users: int = 4, n_items: i
     return open_embeddings(folder)
 
 
-def published(store: Store, seed: int = 0, *, activate: bool = True) -> str:
+def published(store: AnyStore, seed: int = 0, *, activate: bool = True) -> str:
     """The version that a small random model got."""
     embeddings = random_embeddings(4, 12, dim=2, seed=seed, seen=2)
     return store.publish(lambda draft: build_bundle(embeddings, draft), activate=activate)
+
+
+@cache
+def bundle_files(seed: int) -> dict[str, bytes]:
+    """The files of the bundle of a small random model, built once."""
+    with TemporaryDirectory() as folder:
+        build_bundle(random_embeddings(4, 12, dim=2, seed=seed, seen=2), Path(folder))
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def quickly_published(store: AnyStore, seed: int = 0, *, activate: bool = True) -> str:
+    """The version that a small random model got, which is not built anew each time."""
+
+    def fill(draft: Path) -> None:
+        for name, data in bundle_files(seed).items():
+            (draft / name).write_bytes(data)
+
+    return store.publish(fill, activate=activate)
 
 
 def resealed(folder: Path, change: Change) -> None:

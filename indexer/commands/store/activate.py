@@ -6,7 +6,7 @@ from pydantic_settings import CliPositionalArg
 from rich.console import Console
 
 from indexer.commands.store.told import ChangingCommand
-from indexer.store import Store
+from indexer.places import store_at
 from matinee.command import Result
 
 
@@ -23,7 +23,7 @@ class ActivateCommand(ChangingCommand):
 
     def run(self) -> Result:
         """Verify, then flip CURRENT."""
-        Store(self.store, self.wait_s).activate(self.version)
+        store_at(self.store, self.wait_s).activate(self.version)
         return {"current": self.version}
 
     def show(self, result: Result, console: Console) -> None:

@@ -13,7 +13,7 @@ from indexer.bundle import Bundle
 from indexer.commands.store.told import StoreCommand, data_size
 from indexer.comparison import N_EXAMPLES, N_USERS, K, facts, movement
 from indexer.errors import EmptyStoreError, StoreError
-from indexer.store import Store
+from indexer.places import AnyStore, store_at
 from indexer.turnover import renewal
 from matinee.command import Result
 from matinee.settings import progress_console
@@ -45,7 +45,7 @@ class DiffCommand(StoreCommand):
 
     def run(self) -> Result:
         """Open both, verified, and compare."""
-        store = Store(self.store)
+        store = store_at(self.store)
         old_version, new_version = self._versions(store)
         with progress_console().status("") as status:
             status.update(f"verifying {old_version}")
@@ -76,7 +76,7 @@ class DiffCommand(StoreCommand):
                       f" {told['tags_changed']:,} other tags", highlight=False, soft_wrap=True)  # fmt: skip
         _show_movement(told["movement"], console)
 
-    def _versions(self, store: Store) -> tuple[str, str]:
+    def _versions(self, store: AnyStore) -> tuple[str, str]:
         """The old and the new one."""
         if self.first and self.second:
             return self.first, self.second

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from indexer.commands.store.told import StoreCommand, age, data_size
 from indexer.errors import BundleError, CurrentError, EmptyStoreError
-from indexer.store import Store
+from indexer.places import AnyStore, store_at
 from indexer.versions import published_at
 from matinee.command import Result
 from matinee.settings import progress_console
@@ -30,7 +30,7 @@ class ListCommand(StoreCommand):
 
     def run(self) -> Result:
         """The versions and the current one. A damaged manifest or CURRENT is told, and the rest listed."""
-        store = Store(self.store)
+        store = store_at(self.store)
         versions = store.versions()
         if not versions:
             raise EmptyStoreError(self.store)
@@ -49,7 +49,7 @@ class ListCommand(StoreCommand):
         console.print(table)
 
 
-def _current(store: Store) -> str | None:
+def _current(store: AnyStore) -> str | None:
     try:
         return store.current()
     except CurrentError as error:
@@ -57,7 +57,7 @@ def _current(store: Store) -> str | None:
         return None
 
 
-def _summary(store: Store, version: str, current: str | None) -> dict[str, Any]:
+def _summary(store: AnyStore, version: str, current: str | None) -> dict[str, Any]:
     published = published_at(version)
     summary: dict[str, Any] = {
         "version": version,

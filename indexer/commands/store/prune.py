@@ -6,7 +6,7 @@ from pydantic import Field
 from rich.console import Console
 
 from indexer.commands.store.told import ChangingCommand
-from indexer.store import Store
+from indexer.places import store_at
 from matinee.command import Result
 
 
@@ -24,7 +24,7 @@ class PruneCommand(ChangingCommand):
 
     def run(self) -> Result:
         """Remove; what went, what stayed since a process has it open, and what is left."""
-        store = Store(self.store, self.wait_s)
+        store = store_at(self.store, self.wait_s)
         removed, in_use = store.prune(self.keep)
         return {"removed": removed, "in_use": in_use, "versions": store.versions()}
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 from rich.console import Console
 
 from indexer.commands.store.told import ChangingCommand
-from indexer.store import Store
+from indexer.places import store_at
 from matinee.command import Result
 
 
@@ -22,7 +22,7 @@ class RollbackCommand(ChangingCommand):
 
     def run(self) -> Result:
         """Verify, then flip CURRENT."""
-        was, current = Store(self.store, self.wait_s).rollback()
+        was, current = store_at(self.store, self.wait_s).rollback()
         return {"was": was, "current": current}
 
     def show(self, result: Result, console: Console) -> None:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from indexer.commands.store.told import StoreCommand, data_size
 from indexer.errors import EmptyStoreError
-from indexer.store import Store
+from indexer.places import store_at
 from matinee.command import Result
 
 
@@ -26,7 +26,7 @@ class ShowCommand(StoreCommand):
 
     def run(self) -> Result:
         """The manifest, proved whole, and the version that it is of."""
-        store = Store(self.store)
+        store = store_at(self.store)
         version = self.version or store.current()
         if version is None:
             raise EmptyStoreError(self.store)

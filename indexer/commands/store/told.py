@@ -1,7 +1,5 @@
 """What the commands of `matinee store` share: their arguments, and how versions are told to people."""
 
-from pathlib import Path
-
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
@@ -11,8 +9,8 @@ from matinee.settings import Command
 class StoreCommand(Command):
     """A command about one store."""
 
-    store: CliPositionalArg[Path]
-    """The folder of published bundles."""
+    store: CliPositionalArg[str]
+    """The folder of published bundles, or the URL of one in a bucket: s3://BUCKET/PREFIX."""
 
 
 class ChangingCommand(StoreCommand):

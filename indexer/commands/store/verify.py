@@ -7,7 +7,7 @@ from rich.console import Console
 
 from indexer.commands.store.told import StoreCommand
 from indexer.errors import BundleError, DamagedVersionsError, EmptyStoreError
-from indexer.store import Store
+from indexer.places import store_at
 from matinee.command import Result
 from matinee.settings import progress_console
 
@@ -26,7 +26,7 @@ class VerifyCommand(StoreCommand):
 
     def run(self) -> Result:
         """The versions that are whole. Raises DamagedVersionsError naming those that are not."""
-        store = Store(self.store)
+        store = store_at(self.store)
         versions = [self.version] if self.version else store.versions()
         if not versions:
             raise EmptyStoreError(self.store)

@@ -1,0 +1,1 @@
+"""Stores in a bucket: published there from one machine, followed from there by servers on others."""

@@ -1,0 +1,102 @@
+"""Follows a store in a bucket: copies what becomes current there, verified, into a local store for the watcher.
+
+Whatever is wrong with the bucket, or with what is in it, the copies stay as they are, and what is served goes on.
+"""
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.errors import RemoteError
+from indexer.places import cache_of, is_url
+from indexer.remote.backend import Patience
+from indexer.remote.store import RemoteStore
+from matinee.errors import MatineeError
+
+_logger = logging.getLogger(__name__)
+
+_LONGEST_RETRY_S = 60.0
+_TELL_S = 1.0
+
+
+@dataclass(frozen=True)
+class Following:
+    """How a store at a URL is followed."""
+
+    cache: Path | None = None
+    """The folder for copies; the user's own cache folder where it is None."""
+    poll_interval_s: float = 5.0
+    """How often to ask for a new version."""
+    timeout_s: float = 10.0
+    """How long one request may wait for its answer, or for the next bytes of it."""
+
+
+class Follower:
+    """A thread that keeps the copies at the version that the remote store says is current."""
+
+    def __init__(self, url: str, following: Following) -> None:
+        self._stopping = threading.Event()
+        patience = Patience(following.timeout_s, attempts=2, stopping=self._stopping)
+        self._remote = RemoteStore.at(url, cache_of(url, following.cache), patience=patience)
+        self._poll_interval_s = following.poll_interval_s
+        self._followed: str | None = None
+        self._is_lost = False
+        self._reason = ""
+        # Its end is not waited for: a copy that is cut off at any moment changes nothing.
+        self._thread = threading.Thread(target=self._follow, name="matinee-follower", daemon=True)
+
+    @property
+    def folder(self) -> Path:
+        """The local store of copies."""
+        return self._remote.cache.folder
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End following; a request that is under way is not waited for."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(_TELL_S)
+
+    def _follow(self) -> None:
+        delay_s = self._poll_interval_s
+        while not self._stopping.is_set():
+            sound = self._look()
+            delay_s = self._poll_interval_s if sound else min(2 * delay_s, max(_LONGEST_RETRY_S, self._poll_interval_s))
+            self._stopping.wait(delay_s)
+
+    def _look(self) -> bool:
+        """Copy what is current, if it is new; whether nothing was wrong."""
+        try:
+            version = self._remote.current()
+            if version is None and self._remote.cached():
+                self._complain(False, f"{self._remote.url}: has no CURRENT any more")
+                return False
+            if version and (version != self._followed or self._remote.cached() != version):
+                self._remote.follow(version)
+            self._followed = version
+        except Exception as error:  # noqa: BLE001  whatever is wrong with the bucket, the copies serve on
+            # What is no sentence for people is a bug, and is logged with its traceback.
+            bug = None if isinstance(error, MatineeError | OSError) else error
+            self._complain(isinstance(error, RemoteError), str(error) or type(error).__name__, bug)
+            return False
+        if self._is_lost:
+            _logger.info("%s answers again", self._remote.url)
+        self._is_lost, self._reason = False, ""
+        return True
+
+    def _complain(self, is_lost: bool, reason: str, bug: BaseException | None = None) -> None:
+        """Say it once: of a bucket that is gone, each attempt may fail in other words."""
+        if self._stopping.is_set() or (is_lost and self._is_lost) or reason == self._reason:
+            return
+        serving = self._remote.cached()
+        _logger.error("%s; %s", reason, f"the copy of {serving} stays" if serving else "no copy yet", exc_info=bug)
+        self._is_lost, self._reason = is_lost or self._is_lost, reason
+
+
+def follower(place: str, following: Following) -> Follower | None:
+    """What follows the store at `place`, not yet started; None where that is a folder."""
+    return Follower(place, following) if is_url(place) else None
