@@ -72,7 +72,8 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
 
 def test_every_flag_that_the_pages_name_exists() -> None:
     named = {flag for page in (README, *DOCS) for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+[a-z]", page)}
-    helps = [["train"], ["evaluate"], ["demo"], ["recommend"], ["store", "prune"]]
+    verbs = ("train", "evaluate", "demo", "recommend", "index", "serve", "import-arrays", "import-notebook")
+    helps = [*([verb] for verb in verbs), ["store", "prune"], ["store", "diff"]]
     commands = [[sys.executable, "-m", "matinee", *verb, "--help"] for verb in helps]
     shown = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for command in commands]
     assert named <= {flag for text in shown for flag in re.findall(r"--[a-z][a-z-]+[a-z]", text)}
