@@ -12,8 +12,8 @@ _LARGEST_NLIST, _LEAST_TRAINING = 4_096, 39
 def candidate_keys(n_items: int, width: int) -> list[IndexKey]:
     """The keys worth trying for (n_items, width), Flat first: nothing else is exact by itself, and all are held to it.
 
-    Of few vectors nothing beats looking at all; graphs of many take too long to build; of very many all but short codes
-    take too much memory.
+    Of few vectors nothing beats looking at all; graphs of many take too long to build, and codes of 4 bits tell too few
+    of them apart; of very many whole vectors take too much memory.
     """
     codes = f"PQ{width // 2}x4fs"
     lists = f"Equalised,IVF{_nlist(n_items)}"
@@ -22,9 +22,9 @@ def candidate_keys(n_items: int, width: int) -> list[IndexKey]:
     elif n_items < _MIDDLE:
         texts = [FLAT, "SQfp16", "SQ8", codes, "HNSW32", "Equalised,HNSW32", f"{lists},Flat", f"{lists},{codes}"]
     elif n_items < _LARGE:
-        texts = [FLAT, f"{lists},Flat", f"{lists},SQfp16", f"{lists},{codes}"]
+        texts = [FLAT, f"{lists},Flat", f"{lists},SQfp16"]
     else:
-        texts = [FLAT, f"{lists},SQ8", f"{lists},{codes}"]
+        texts = [FLAT, f"{lists},SQfp16", f"{lists},SQ8"]
     return [checked_key(text, n_items, width) for text in texts]
 
 

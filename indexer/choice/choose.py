@@ -24,10 +24,11 @@ from indexer.keys import FLAT, IndexKey, checked_key, parse_key
 from indexer.vectors import Floats, Source
 
 _TRAINED_ON, _TRAINED_ON_A_LIST = 65_536, 64
-# Every fourth question tunes, the others prove.
-_TUNED_ON, _FEW = 4, 400
-# So much closer to a perfect recall than asked for is tuned to, since the other questions may be harder.
-_MARGIN = 0.2
+# So many questions and more: every other one tunes, the rest prove.
+_FEW = 400
+# So much closer to a perfect recall than asked for is tuned to, since the other questions may be harder; where they are
+# still, the next.
+_MARGINS = (0.2, 0.5, 0.8)
 _AS_GOOD_AS_BEFORE = 1.25
 
 
@@ -72,8 +73,7 @@ class Chooser:
         self._told = told
         # Spread over all, since they come in the order of how much they leave out. Few of them do both.
         apart = len(told) >= _FEW
-        tuning = told[::_TUNED_ON] if apart else told
-        self._proving = [question for at, question in enumerate(told) if at % _TUNED_ON] if apart else told
+        tuning, self._proving = (told[::2], told[1::2]) if apart else (told, told)
         self._usual, self._unusual = _parted(tuning)
         self._usual_proving = _parted(self._proving)[0]
 
@@ -122,30 +122,39 @@ class Chooser:
         build_s, index = (self._flat_build_s, self._flat) if key.is_exact else self._built(key, earlier)
         self._progress(f"{self._name}: tuning {key.text}")
         with one_thread():
-            index = self._tuned(index, limits, earlier)
+            index, found = self._proved(index, limits, earlier.index if earlier else None)
             self._progress(f"{self._name}: measuring {key.text}")
             flat, own = latencies([self._flat, index], self._usual_proving)
             return Trial(
                 key,
                 index.settings,
                 index.unusual_settings,
-                recalls(index, self._proving),
+                found,
                 flat if key.is_exact else own,
                 flat.p50_us,
                 self._path(key).stat().st_size,
                 round(build_s, 3),
             )
 
-    def _tuned(self, index: Index, limits: Limits, earlier: Earlier | None) -> Index:
+    def _proved(self, index: Index, limits: Limits, before: Index | None) -> tuple[Index, dict[str, float]]:
+        """The index with its settings, and its recalls: tuned for more where the other questions are harder."""
         if index.key.is_exact:
-            return index
-        before = earlier.index if earlier else None
-        usual = self._least(index, limits, self._usual, before.settings if before else None)
+            return index, recalls(index, self._proving)
+        for margin in _MARGINS:
+            target = limits.target_recall + margin * (1 - limits.target_recall)
+            index = before = self._tuned(index, target, before)
+            found = recalls(index, self._proving)
+            if min(found.values()) >= limits.target_recall:
+                break
+        return index, found
+
+    def _tuned(self, index: Index, target: float, before: Index | None) -> Index:
+        usual = self._least(index, target, self._usual, before.settings if before else None)
         start = before.unusual_settings if before else usual
-        unusual = self._least(index, limits, self._unusual, start) if self._unusual else usual
+        unusual = self._least(index, target, self._unusual, start) if self._unusual else usual
         return replace(index, settings=usual, unusual_settings=unusual)
 
-    def _least(self, index: Index, limits: Limits, questions: Sequence[Question], start: Settings | None) -> Settings:
+    def _least(self, index: Index, target: float, questions: Sequence[Question], start: Settings | None) -> Settings:
         def looking(settings: Settings) -> Index:
             return replace(index, settings=settings, unusual_settings=settings)
 
@@ -153,7 +162,7 @@ class Chooser:
             settings_grid(index.key),
             lambda settings: min(recalls(looking(settings), questions).values()),
             lambda settings: latency(looking(settings), questions).p50_us,
-            limits.target_recall + _MARGIN * (1 - limits.target_recall),
+            target,
             start,
         )
 
