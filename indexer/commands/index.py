@@ -11,7 +11,6 @@ from rich.table import Table
 from indexer.build import AUTO, BuildOptions, build_bundle
 from indexer.bundle import Bundle
 from indexer.choice.decide import Limits
-from indexer.choice.report import write_report
 from indexer.choice.told import HEAD, NAMES, ON_SCREEN, is_taken, row
 from indexer.commands.store.told import data_size
 from indexer.errors import IndexerError, IndexKeyError
@@ -22,7 +21,6 @@ from indexer.places import AnyStore, store_at
 from matinee.command import Result
 from matinee.settings import Command, progress_console
 from training.embeddings import open_embeddings
-from training.evaluation.report.html import check_report_place
 
 _TOLD = (
     "n_users", "n_items", "dim", "width", "scores", "index_key", "recall", "indexes", "bytes", "build_s",
@@ -94,6 +92,9 @@ class IndexCommand(Command):
     def run(self) -> Result:
         """Build, measure, publish; the facts of the new version."""
         if self.report:
+            # A server's machine, which has no templates, can build indexes too.
+            from training.evaluation.report.html import check_report_place
+
             check_report_place(self.report, overwrite=self.overwrite)
         store = store_at(self.store, self.wait_s)
         gatekeeper = Gatekeeper(Gates(self.gate_overlap, tuple(map(parse_metric_gate, self.gate_metric))))
@@ -108,6 +109,8 @@ class IndexCommand(Command):
             )
         manifest = store.manifest(version)
         if self.report:
+            from indexer.choice.report import write_report
+
             write_report(self.report, version, manifest, overwrite=self.overwrite)
         facts = {name: manifest[name] for name in _TOLD}
         told = {"version": version, "store": str(self.store), "current": not self.no_activate, **facts}

@@ -40,6 +40,8 @@ def keras_model() -> Any:
     """The notebook's layers: two embeddings, two columns of biases, their dot product and sum."""
     import tensorflow as tf
 
+    # Where a fit before has asked for deterministic operations, nothing random goes without a seed.
+    tf.keras.utils.set_random_seed(1)
     layers = tf.keras.layers
     user, item = (layers.Input((), dtype="int32", name=name) for name in ("user_id", "item_id"))
     penalty = tf.keras.regularizers.l2(1e-6)
