@@ -95,6 +95,8 @@ class Scann:
     efforts = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
     def __init__(self, vectors: Floats) -> None:
+        # Its operators for TensorFlow are built for one release of it, and are not wanted here.
+        sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]  # what makes an import fail
         import scann
 
         leaves = int(np.sqrt(len(vectors)))
