@@ -24,37 +24,49 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cmatinee/v1/recommender.proto\x12\nmatinee.v1\";\n\nScoredItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\r\n\x05title\x18\x03 \x01(\t\"i\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x0cinclude_seen\x18\x03 \x01(\x08\x12\x18\n\x10\x65xclude_item_ids\x18\x04 \x03(\tB\x04\n\x02_k\"|\n\x11RecommendResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.matinee.v1.ScoredItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12)\n\nscore_kind\x18\x03 \x01(\x0e\x32\x15.matinee.v1.ScoreKind\"V\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x10\x65xclude_item_ids\x18\x03 \x03(\tB\x04\n\x02_k\"T\n\x14SimilarItemsResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.matinee.v1.ScoredItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\":\n\x15PredictRatingsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\"2\n\x0fPredictedRating\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0e\n\x06rating\x18\x02 \x01(\x02\"]\n\x16PredictRatingsResponse\x12,\n\x07ratings\x18\x01 \x03(\x0b\x32\x1b.matinee.v1.PredictedRating\x12\x15\n\rmodel_version\x18\x02 \x01(\t\"#\n\x0fGetItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\"4\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\"J\n\x10GetItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.matinee.v1.Item\x12\x15\n\rmodel_version\x18\x02 \x01(\t*Y\n\tScoreKind\x12\x1a\n\x16SCORE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11SCORE_KIND_RATING\x10\x01\x12\x19\n\x15SCORE_KIND_PREFERENCE\x10\x02\x32\xca\x02\n\x0bRecommender\x12H\n\tRecommend\x12\x1c.matinee.v1.RecommendRequest\x1a\x1d.matinee.v1.RecommendResponse\x12Q\n\x0cSimilarItems\x12\x1f.matinee.v1.SimilarItemsRequest\x1a .matinee.v1.SimilarItemsResponse\x12W\n\x0ePredictRatings\x12!.matinee.v1.PredictRatingsRequest\x1a\".matinee.v1.PredictRatingsResponse\x12\x45\n\x08GetItems\x12\x1b.matinee.v1.GetItemsRequest\x1a\x1c.matinee.v1.GetItemsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cmatinee/v1/recommender.proto\x12\nmatinee.v1\";\n\nScoredItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\r\n\x05title\x18\x03 \x01(\t\"\xf3\x01\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x0cinclude_seen\x18\x03 \x01(\x08\x12\x18\n\x10\x65xclude_item_ids\x18\x04 \x03(\t\x12\x15\n\ronly_item_ids\x18\x05 \x03(\t\x12\x10\n\x08\x61ny_tags\x18\x06 \x03(\t\x12\x0f\n\x07no_tags\x18\x07 \x03(\t\x12\x1d\n\x10item_bias_weight\x18\x08 \x01(\x02H\x01\x88\x01\x01\x12\x1a\n\x12popular_if_unknown\x18\t \x01(\x08\x42\x04\n\x02_kB\x13\n\x11_item_bias_weight\"|\n\x11RecommendResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.matinee.v1.ScoredItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12)\n\nscore_kind\x18\x03 \x01(\x0e\x32\x15.matinee.v1.ScoreKind\"\x90\x01\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x10\x65xclude_item_ids\x18\x03 \x03(\t\x12\x15\n\ronly_item_ids\x18\x04 \x03(\t\x12\x10\n\x08\x61ny_tags\x18\x05 \x03(\t\x12\x0f\n\x07no_tags\x18\x06 \x03(\tB\x04\n\x02_k\"T\n\x14SimilarItemsResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.matinee.v1.ScoredItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\":\n\x15PredictRatingsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\"2\n\x0fPredictedRating\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0e\n\x06rating\x18\x02 \x01(\x02\"]\n\x16PredictRatingsResponse\x12,\n\x07ratings\x18\x01 \x03(\x0b\x32\x1b.matinee.v1.PredictedRating\x12\x15\n\rmodel_version\x18\x02 \x01(\t\"#\n\x0fGetItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\"4\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\"J\n\x10GetItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.matinee.v1.Item\x12\x15\n\rmodel_version\x18\x02 \x01(\t\")\n\x06Rating\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0e\n\x06rating\x18\x02 \x01(\x02\"\xf6\x01\n\x1bRecommendFromRatingsRequest\x12#\n\x07ratings\x18\x01 \x03(\x0b\x32\x12.matinee.v1.Rating\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x0cinclude_seen\x18\x03 \x01(\x08\x12\x18\n\x10\x65xclude_item_ids\x18\x04 \x03(\t\x12\x15\n\ronly_item_ids\x18\x05 \x03(\t\x12\x10\n\x08\x61ny_tags\x18\x06 \x03(\t\x12\x0f\n\x07no_tags\x18\x07 \x03(\t\x12\x1d\n\x10item_bias_weight\x18\x08 \x01(\x02H\x01\x88\x01\x01\x42\x04\n\x02_kB\x13\n\x11_item_bias_weight\"\xa1\x01\n\x1cRecommendFromRatingsResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.matinee.v1.ScoredItem\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12)\n\nscore_kind\x18\x03 \x01(\x0e\x32\x15.matinee.v1.ScoreKind\x12\x18\n\x10ignored_item_ids\x18\x04 \x03(\t\"\xf9\x01\n\x15\x42\x61tchRecommendRequest\x12\x10\n\x08user_ids\x18\x01 \x03(\t\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x0cinclude_seen\x18\x03 \x01(\x08\x12\x18\n\x10\x65xclude_item_ids\x18\x04 \x03(\t\x12\x15\n\ronly_item_ids\x18\x05 \x03(\t\x12\x10\n\x08\x61ny_tags\x18\x06 \x03(\t\x12\x0f\n\x07no_tags\x18\x07 \x03(\t\x12\x1d\n\x10item_bias_weight\x18\x08 \x01(\x02H\x01\x88\x01\x01\x12\x1a\n\x12popular_if_unknown\x18\t \x01(\x08\x42\x04\n\x02_kB\x13\n\x11_item_bias_weight\"\x8c\x01\n\x13UserRecommendations\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12%\n\x05items\x18\x02 \x03(\x0b\x32\x16.matinee.v1.ScoredItem\x12\x12\n\nis_unknown\x18\x03 \x01(\x08\x12)\n\nscore_kind\x18\x04 \x01(\x0e\x32\x15.matinee.v1.ScoreKind\"_\n\x16\x42\x61tchRecommendResponse\x12.\n\x05users\x18\x01 \x03(\x0b\x32\x1f.matinee.v1.UserRecommendations\x12\x15\n\rmodel_version\x18\x02 \x01(\t*\x8d\x01\n\tScoreKind\x12\x1a\n\x16SCORE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11SCORE_KIND_RATING\x10\x01\x12\x19\n\x15SCORE_KIND_PREFERENCE\x10\x02\x12\x19\n\x15SCORE_KIND_POPULARITY\x10\x03\x12\x17\n\x13SCORE_KIND_WEIGHTED\x10\x04\x32\x90\x04\n\x0bRecommender\x12H\n\tRecommend\x12\x1c.matinee.v1.RecommendRequest\x1a\x1d.matinee.v1.RecommendResponse\x12Q\n\x0cSimilarItems\x12\x1f.matinee.v1.SimilarItemsRequest\x1a .matinee.v1.SimilarItemsResponse\x12W\n\x0ePredictRatings\x12!.matinee.v1.PredictRatingsRequest\x1a\".matinee.v1.PredictRatingsResponse\x12\x45\n\x08GetItems\x12\x1b.matinee.v1.GetItemsRequest\x1a\x1c.matinee.v1.GetItemsResponse\x12i\n\x14RecommendFromRatings\x12\'.matinee.v1.RecommendFromRatingsRequest\x1a(.matinee.v1.RecommendFromRatingsResponse\x12Y\n\x0e\x42\x61tchRecommend\x12!.matinee.v1.BatchRecommendRequest\x1a\".matinee.v1.BatchRecommendResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'matinee.v1.recommender_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCOREKIND']._serialized_start=886
-  _globals['_SCOREKIND']._serialized_end=975
+  _globals['_SCOREKIND']._serialized_start=2033
+  _globals['_SCOREKIND']._serialized_end=2174
   _globals['_SCOREDITEM']._serialized_start=44
   _globals['_SCOREDITEM']._serialized_end=103
-  _globals['_RECOMMENDREQUEST']._serialized_start=105
-  _globals['_RECOMMENDREQUEST']._serialized_end=210
-  _globals['_RECOMMENDRESPONSE']._serialized_start=212
-  _globals['_RECOMMENDRESPONSE']._serialized_end=336
-  _globals['_SIMILARITEMSREQUEST']._serialized_start=338
-  _globals['_SIMILARITEMSREQUEST']._serialized_end=424
-  _globals['_SIMILARITEMSRESPONSE']._serialized_start=426
-  _globals['_SIMILARITEMSRESPONSE']._serialized_end=510
-  _globals['_PREDICTRATINGSREQUEST']._serialized_start=512
-  _globals['_PREDICTRATINGSREQUEST']._serialized_end=570
-  _globals['_PREDICTEDRATING']._serialized_start=572
-  _globals['_PREDICTEDRATING']._serialized_end=622
-  _globals['_PREDICTRATINGSRESPONSE']._serialized_start=624
-  _globals['_PREDICTRATINGSRESPONSE']._serialized_end=717
-  _globals['_GETITEMSREQUEST']._serialized_start=719
-  _globals['_GETITEMSREQUEST']._serialized_end=754
-  _globals['_ITEM']._serialized_start=756
-  _globals['_ITEM']._serialized_end=808
-  _globals['_GETITEMSRESPONSE']._serialized_start=810
-  _globals['_GETITEMSRESPONSE']._serialized_end=884
-  _globals['_RECOMMENDER']._serialized_start=978
-  _globals['_RECOMMENDER']._serialized_end=1308
+  _globals['_RECOMMENDREQUEST']._serialized_start=106
+  _globals['_RECOMMENDREQUEST']._serialized_end=349
+  _globals['_RECOMMENDRESPONSE']._serialized_start=351
+  _globals['_RECOMMENDRESPONSE']._serialized_end=475
+  _globals['_SIMILARITEMSREQUEST']._serialized_start=478
+  _globals['_SIMILARITEMSREQUEST']._serialized_end=622
+  _globals['_SIMILARITEMSRESPONSE']._serialized_start=624
+  _globals['_SIMILARITEMSRESPONSE']._serialized_end=708
+  _globals['_PREDICTRATINGSREQUEST']._serialized_start=710
+  _globals['_PREDICTRATINGSREQUEST']._serialized_end=768
+  _globals['_PREDICTEDRATING']._serialized_start=770
+  _globals['_PREDICTEDRATING']._serialized_end=820
+  _globals['_PREDICTRATINGSRESPONSE']._serialized_start=822
+  _globals['_PREDICTRATINGSRESPONSE']._serialized_end=915
+  _globals['_GETITEMSREQUEST']._serialized_start=917
+  _globals['_GETITEMSREQUEST']._serialized_end=952
+  _globals['_ITEM']._serialized_start=954
+  _globals['_ITEM']._serialized_end=1006
+  _globals['_GETITEMSRESPONSE']._serialized_start=1008
+  _globals['_GETITEMSRESPONSE']._serialized_end=1082
+  _globals['_RATING']._serialized_start=1084
+  _globals['_RATING']._serialized_end=1125
+  _globals['_RECOMMENDFROMRATINGSREQUEST']._serialized_start=1128
+  _globals['_RECOMMENDFROMRATINGSREQUEST']._serialized_end=1374
+  _globals['_RECOMMENDFROMRATINGSRESPONSE']._serialized_start=1377
+  _globals['_RECOMMENDFROMRATINGSRESPONSE']._serialized_end=1538
+  _globals['_BATCHRECOMMENDREQUEST']._serialized_start=1541
+  _globals['_BATCHRECOMMENDREQUEST']._serialized_end=1790
+  _globals['_USERRECOMMENDATIONS']._serialized_start=1793
+  _globals['_USERRECOMMENDATIONS']._serialized_end=1933
+  _globals['_BATCHRECOMMENDRESPONSE']._serialized_start=1935
+  _globals['_BATCHRECOMMENDRESPONSE']._serialized_end=2030
+  _globals['_RECOMMENDER']._serialized_start=2177
+  _globals['_RECOMMENDER']._serialized_end=2705
 # @@protoc_insertion_point(module_scope)

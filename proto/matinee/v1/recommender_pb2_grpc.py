@@ -55,6 +55,16 @@ class RecommenderStub(object):
                 request_serializer=matinee_dot_v1_dot_recommender__pb2.GetItemsRequest.SerializeToString,
                 response_deserializer=matinee_dot_v1_dot_recommender__pb2.GetItemsResponse.FromString,
                 _registered_method=True)
+        self.RecommendFromRatings = channel.unary_unary(
+                '/matinee.v1.Recommender/RecommendFromRatings',
+                request_serializer=matinee_dot_v1_dot_recommender__pb2.RecommendFromRatingsRequest.SerializeToString,
+                response_deserializer=matinee_dot_v1_dot_recommender__pb2.RecommendFromRatingsResponse.FromString,
+                _registered_method=True)
+        self.BatchRecommend = channel.unary_stream(
+                '/matinee.v1.Recommender/BatchRecommend',
+                request_serializer=matinee_dot_v1_dot_recommender__pb2.BatchRecommendRequest.SerializeToString,
+                response_deserializer=matinee_dot_v1_dot_recommender__pb2.BatchRecommendResponse.FromString,
+                _registered_method=True)
 
 
 class RecommenderServicer(object):
@@ -91,6 +101,21 @@ class RecommenderServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecommendFromRatings(self, request, context):
+        """The k items that suit somebody who was not in training, from a handful of ratings: the model's user vector is solved
+        for them as training would, with the item vectors as they are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchRecommend(self, request, context):
+        """Recommend for many users, searched together: a stream of answers, in the order of the request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecommenderServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -113,6 +138,16 @@ def add_RecommenderServicer_to_server(servicer, server):
                     servicer.GetItems,
                     request_deserializer=matinee_dot_v1_dot_recommender__pb2.GetItemsRequest.FromString,
                     response_serializer=matinee_dot_v1_dot_recommender__pb2.GetItemsResponse.SerializeToString,
+            ),
+            'RecommendFromRatings': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecommendFromRatings,
+                    request_deserializer=matinee_dot_v1_dot_recommender__pb2.RecommendFromRatingsRequest.FromString,
+                    response_serializer=matinee_dot_v1_dot_recommender__pb2.RecommendFromRatingsResponse.SerializeToString,
+            ),
+            'BatchRecommend': grpc.unary_stream_rpc_method_handler(
+                    servicer.BatchRecommend,
+                    request_deserializer=matinee_dot_v1_dot_recommender__pb2.BatchRecommendRequest.FromString,
+                    response_serializer=matinee_dot_v1_dot_recommender__pb2.BatchRecommendResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -224,6 +259,60 @@ class Recommender(object):
             '/matinee.v1.Recommender/GetItems',
             matinee_dot_v1_dot_recommender__pb2.GetItemsRequest.SerializeToString,
             matinee_dot_v1_dot_recommender__pb2.GetItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecommendFromRatings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matinee.v1.Recommender/RecommendFromRatings',
+            matinee_dot_v1_dot_recommender__pb2.RecommendFromRatingsRequest.SerializeToString,
+            matinee_dot_v1_dot_recommender__pb2.RecommendFromRatingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchRecommend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/matinee.v1.Recommender/BatchRecommend',
+            matinee_dot_v1_dot_recommender__pb2.BatchRecommendRequest.SerializeToString,
+            matinee_dot_v1_dot_recommender__pb2.BatchRecommendResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,10 +7,15 @@ Ids are the strings that the ratings used, 1 to 1,024 bytes of UTF-8. Every answ
 was made from, and is made from exactly one. Scores: higher is better; ranked in double precision, before they are
 rounded to float.
 
+Which items may be returned: four fields that every method which ranks has. An item is returned only where all of
+them allow it, and k items come back whenever k are allowed.
+
 Status codes: INVALID_ARGUMENT names the field, its value and the range, or says that the bytes are not the message;
 NOT_FOUND names the unknown id; FAILED_PRECONDITION means that this model can't answer the method: ratings are asked
-for and its scores are preferences; UNAVAILABLE means that no model version is loaded yet; RESOURCE_EXHAUSTED that too
-many requests wait, or that the message is larger than any request may be.
+for and its scores are preferences; UNAVAILABLE means that no model version is loaded yet, or that the server is
+stopping; RESOURCE_EXHAUSTED that too many requests wait (the trailer grpc-retry-pushback-ms says when to come back),
+or that the message is larger than any request may be; DEADLINE_EXCEEDED that the client's deadline passed before the
+work began; UNAUTHENTICATED that the server wants a bearer token and got none, or another.
 """
 
 from collections import abc as _abc
@@ -55,6 +60,12 @@ class RecommenderStub:
     """
     GetItems: _grpc.UnaryUnaryMultiCallable[_recommender_pb2.GetItemsRequest, _recommender_pb2.GetItemsResponse]
     """Titles and tags of the given items."""
+    RecommendFromRatings: _grpc.UnaryUnaryMultiCallable[_recommender_pb2.RecommendFromRatingsRequest, _recommender_pb2.RecommendFromRatingsResponse]
+    """The k items that suit somebody who was not in training, from a handful of ratings: the model's user vector is solved
+    for them as training would, with the item vectors as they are.
+    """
+    BatchRecommend: _grpc.UnaryStreamMultiCallable[_recommender_pb2.BatchRecommendRequest, _recommender_pb2.BatchRecommendResponse]
+    """Recommend for many users, searched together: a stream of answers, in the order of the request."""
 
 @_typing.type_check_only
 class RecommenderAsyncStub(RecommenderStub):
@@ -73,6 +84,12 @@ class RecommenderAsyncStub(RecommenderStub):
     """
     GetItems: _aio.UnaryUnaryMultiCallable[_recommender_pb2.GetItemsRequest, _recommender_pb2.GetItemsResponse]  # type: ignore[assignment]
     """Titles and tags of the given items."""
+    RecommendFromRatings: _aio.UnaryUnaryMultiCallable[_recommender_pb2.RecommendFromRatingsRequest, _recommender_pb2.RecommendFromRatingsResponse]  # type: ignore[assignment]
+    """The k items that suit somebody who was not in training, from a handful of ratings: the model's user vector is solved
+    for them as training would, with the item vectors as they are.
+    """
+    BatchRecommend: _aio.UnaryStreamMultiCallable[_recommender_pb2.BatchRecommendRequest, _recommender_pb2.BatchRecommendResponse]  # type: ignore[assignment]
+    """Recommend for many users, searched together: a stream of answers, in the order of the request."""
 
 class RecommenderServicer(metaclass=_abc_1.ABCMeta):
     """Answers from the model version that is current in the store."""
@@ -112,5 +129,23 @@ class RecommenderServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recommender_pb2.GetItemsResponse, _abc.Awaitable[_recommender_pb2.GetItemsResponse]]:
         """Titles and tags of the given items."""
+
+    @_abc_1.abstractmethod
+    def RecommendFromRatings(
+        self,
+        request: _recommender_pb2.RecommendFromRatingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recommender_pb2.RecommendFromRatingsResponse, _abc.Awaitable[_recommender_pb2.RecommendFromRatingsResponse]]:
+        """The k items that suit somebody who was not in training, from a handful of ratings: the model's user vector is solved
+        for them as training would, with the item vectors as they are.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchRecommend(
+        self,
+        request: _recommender_pb2.BatchRecommendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_recommender_pb2.BatchRecommendResponse], _abc.AsyncIterator[_recommender_pb2.BatchRecommendResponse]]:
+        """Recommend for many users, searched together: a stream of answers, in the order of the request."""
 
 def add_RecommenderServicer_to_server(servicer: RecommenderServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
