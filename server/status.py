@@ -3,9 +3,11 @@
 import grpc
 
 from server.errors import (
+    ExpiredError,
     NoModelError,
     NotRatingsError,
     OutOfRangeError,
+    OverloadedError,
     RequestError,
     UndecodableError,
     UnknownItemError,
@@ -19,4 +21,6 @@ STATUS: dict[type[RequestError], grpc.StatusCode] = {
     UnknownItemError: grpc.StatusCode.NOT_FOUND,
     NotRatingsError: grpc.StatusCode.FAILED_PRECONDITION,
     NoModelError: grpc.StatusCode.UNAVAILABLE,
+    OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ExpiredError: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
