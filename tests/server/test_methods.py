@@ -19,7 +19,7 @@ MANY = ["i1"] * 10_001
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, transport: str) -> Iterator[Server]:
     store = tmp_path_factory.mktemp("store")
     publish(store, WORLD)
     with running(store) as server:
