@@ -3,12 +3,14 @@
 import grpc
 
 from server.errors import (
+    NoFoldInError,
     NoModelError,
     NotRatingsError,
     OutOfRangeError,
     RequestError,
     UndecodableError,
     UnknownItemError,
+    UnknownRatedItemsError,
     UnknownUserError,
 )
 
@@ -17,6 +19,8 @@ STATUS: dict[type[RequestError], grpc.StatusCode] = {
     OutOfRangeError: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownUserError: grpc.StatusCode.NOT_FOUND,
     UnknownItemError: grpc.StatusCode.NOT_FOUND,
+    UnknownRatedItemsError: grpc.StatusCode.NOT_FOUND,
+    NoFoldInError: grpc.StatusCode.FAILED_PRECONDITION,
     NotRatingsError: grpc.StatusCode.FAILED_PRECONDITION,
     NoModelError: grpc.StatusCode.UNAVAILABLE,
 }
