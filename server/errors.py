@@ -9,7 +9,9 @@ ServerError (a MatineeError)
 │   ├── UnknownRatedItemsError  the model was trained on none of the items that somebody rated
 │   ├── NoFoldInError        the model does not say how its users were fitted: it can't fit another
 │   ├── NotRatingsError      the model's scores are preferences: it predicts no ratings
-│   └── NoModelError         no model version is loaded yet
+│   ├── NoModelError         no model version is loaded yet
+│   ├── OverloadedError      too many calls are here already
+│   └── ExpiredError         the caller's deadline passed before the work began
 └── StartError               the server can't start: the process ends
     └── AddressError         the address is taken, not this machine's, or not allowed
 """
@@ -94,6 +96,20 @@ class NoModelError(RequestError):
 
     def __init__(self) -> None:
         super().__init__("no model version is loaded yet; publish one: matinee index EMBEDDINGS STORE")
+
+
+class OverloadedError(RequestError):
+    """Too many calls are here already."""
+
+    def __init__(self) -> None:
+        super().__init__("too many requests are waiting; try again a moment later")
+
+
+class ExpiredError(RequestError):
+    """The caller's deadline passed before the work began."""
+
+    def __init__(self) -> None:
+        super().__init__("the deadline passed before the work began")
 
 
 class StartError(ServerError):

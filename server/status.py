@@ -3,10 +3,12 @@
 import grpc
 
 from server.errors import (
+    ExpiredError,
     NoFoldInError,
     NoModelError,
     NotRatingsError,
     OutOfRangeError,
+    OverloadedError,
     RequestError,
     UndecodableError,
     UnknownItemError,
@@ -23,4 +25,6 @@ STATUS: dict[type[RequestError], grpc.StatusCode] = {
     NoFoldInError: grpc.StatusCode.FAILED_PRECONDITION,
     NotRatingsError: grpc.StatusCode.FAILED_PRECONDITION,
     NoModelError: grpc.StatusCode.UNAVAILABLE,
+    OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ExpiredError: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
