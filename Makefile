@@ -9,7 +9,7 @@ RESOLVE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 DATA ?=
 ARGS ?=
 
-.PHONY: demo test test-faults lint bench bench-train bench-quality bench-index stubs lock debian clean
+.PHONY: demo test test-faults lint bench bench-train bench-quality bench-index bench-fold-in stubs lock debian clean
 .DEFAULT_GOAL := demo
 
 # Versions and hashes are pinned, so that two machines get the same.
@@ -50,6 +50,10 @@ bench-quality: $(VENV)/bench-ready
 # Which index is chosen at which size, beside others. SIZE=10m for ten million items; ARGS=--no-peers for ours alone.
 bench-index: $(VENV)/bench-ready
 	$(BIN)/python -m benchmarks.index $(if $(SIZE),--size $(SIZE)) $(ARGS)
+
+# Strangers solved from their ratings beside strangers trained on.
+bench-fold-in: $(VENV)/ready
+	$(BIN)/python -m benchmarks.fold_in $(ARGS)
 
 # Other people's trainers and indexes, for the benchmarks alone. cmfrec is compiled here, with a C compiler; pip can't pin by hash
 # what a package is built with, uv can.
