@@ -49,7 +49,7 @@ examples:
   matinee recommend 42
   matinee recommend 42 --k 5 --exclude 318 --tag Drama --no-tag War
   matinee recommend 42 --include-seen --json
-  MATINEE_TOKEN=… matinee recommend 42 --server reco.example.com:443 --tls
+  matinee recommend 42 --server reco.example.com:443 --tls --token-file token
 """,
         _add_recommend,
         lambda client, options: client.recommend(options.user_id, options.k, **filters_of(options)),
