@@ -1,64 +1,133 @@
-"""gRPC around the methods: bytes in, one call, message out; every failure becomes a status here.
+"""The methods of the schema as what a transport calls: bytes in, bytes out, every failure a status.
 
-Requests are decoded here and not by gRPC, which would answer INTERNAL to bytes that are no message.
+Knows no transport. Requests are decoded here and not by gRPC, which would answer INTERNAL to bytes that are no message.
+`Method.unary` and `Method.stream` are the one place where a call begins and ends: what it came to is told to `Ended`.
 """
 
 import logging
-from collections.abc import Callable
-from typing import NoReturn
+import random
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
+from typing import Any, Protocol
 
 import grpc
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from matinee.v1 import recommender_pb2 as pb
-from server.errors import RequestError, UndecodableError
-from server.servicer import Recommender
+from server.errors import ExpiredError, OverloadedError, RequestError, UndecodableError
 from server.status import STATUS
-
-SERVICE = pb.DESCRIPTOR.services_by_name["Recommender"]
 
 _logger = logging.getLogger(__name__)
 
-Handler = Callable[[bytes, grpc.ServicerContext], Message]
+_PUSHBACK_MS = (50, 150)
+
+Metadata = Sequence[tuple[str, str | bytes]]
 
 
-def add_recommender(recommender: Recommender, server: grpc.Server) -> None:
-    """Let `server` answer every method of the schema with the method of `recommender` that has its name."""
-    handlers: dict[str, grpc.RpcMethodHandler[bytes, Message]] = {
-        method.name: grpc.unary_unary_rpc_method_handler(
-            _handler(method, getattr(recommender, method.name)),
-            response_serializer=GetMessageClass(method.output_type).SerializeToString,
-        )
-        for method in SERVICE.methods
-    }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE.full_name, handlers),))
-    server.add_registered_method_handlers(SERVICE.full_name, handlers)
+class Caller(Protocol):
+    """What is known of a call beside its request; a grpc.ServicerContext is one."""
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the caller's deadline; None or more than a century where it has none."""
+
+    def invocation_metadata(self) -> Any:
+        """The metadata that came with the call, pairs of key and value."""
 
 
-def _handler(method: MethodDescriptor, answer: Callable[..., Message]) -> Handler:
-    request_class = GetMessageClass(method.input_type)
+class Ended(Protocol):
+    """Told once of every call, when it is over; must be quick, be safe in many threads and raise nothing."""
 
-    def handle(request: bytes, context: grpc.ServicerContext) -> Message:
+    def __call__(self, method: str, code: grpc.StatusCode, seconds: float, caller: Caller | None) -> None:
+        """`method` as in the schema, what it came to, how long the work took (0 where there was none), who asked.
+
+        A stream that its caller left is CANCELLED. No caller is known of calls that were refused before their turn.
+        """
+
+
+def unobserved(method: str, code: grpc.StatusCode, seconds: float, caller: Caller | None) -> None:
+    """An `Ended` that does nothing."""
+
+
+class Refusal(Exception):  # noqa: N818  a status, not a fault
+    """The status that a call is answered with instead of a result."""
+
+    def __init__(self, code: grpc.StatusCode, text: str, trailers: Metadata = ()) -> None:
+        super().__init__(text)
+        self.code, self.text, self.trailers = code, text, trailers
+
+
+class Method:
+    """One method: `answer` maps its request to its response, or to an iterator of them, and raises RequestError."""
+
+    def __init__(self, schema: MethodDescriptor, answer: Callable[..., Any], ended: Ended = unobserved) -> None:
+        self.name = schema.name
+        self.path = f"/{schema.containing_service.full_name}/{schema.name}"
+        self.is_stream = schema.server_streaming
+        self.ended = ended
+        self._answer = answer
+        self._request_class = GetMessageClass(schema.input_type)
+
+    def unary(self, request: bytes, caller: Caller) -> bytes:
+        """The response to `request`. Raises Refusal."""
+        started, code = perf_counter(), grpc.StatusCode.OK
         try:
-            return answer(_decoded(request_class, request))
-        except RequestError as error:
-            context.abort(STATUS[type(error)], str(error))
-        except Exception:
-            # Whatever the bug is, the caller learns nothing of the inside and the next call is answered.
-            _logger.exception("%s failed", method.full_name)
-            _fail(context)
+            answer: bytes = self._answer(self._checked(request, caller)).SerializeToString()
+            return answer
+        except Exception as error:  # noqa: BLE001  a bug is answered and logged, and the next call is answered
+            refusal = self._refusal(error)
+            code = refusal.code
+            raise refusal from None
+        finally:
+            self.ended(self.name, code, perf_counter() - started, caller)
 
-    return handle
+    def stream(self, request: bytes, caller: Caller) -> Iterator[bytes]:
+        """The responses to `request`, one by one. Raises Refusal, also between two of them."""
+        started, code = perf_counter(), grpc.StatusCode.OK
+        try:
+            for response in self._answer(self._checked(request, caller)):
+                yield response.SerializeToString()
+        except GeneratorExit:
+            code = grpc.StatusCode.CANCELLED
+            raise
+        except Exception as error:  # noqa: BLE001  a bug is answered and logged, and the next call is answered
+            refusal = self._refusal(error)
+            code = refusal.code
+            raise refusal from None
+        finally:
+            self.ended(self.name, code, perf_counter() - started, caller)
+
+    def refuse(self, error: RequestError) -> Refusal:
+        """`error` as the status of a call that does not get its turn; the call counts as ended."""
+        refusal = self._refusal(error)
+        self.ended(self.name, refusal.code, 0.0, None)
+        return refusal
+
+    def _checked(self, request: bytes, caller: Caller) -> Message:
+        remaining_s = caller.time_remaining()
+        if remaining_s is not None and remaining_s <= 0:
+            raise ExpiredError
+        try:
+            return self._request_class.FromString(request)
+        except DecodeError as error:
+            raise UndecodableError(self._request_class.DESCRIPTOR.full_name, len(request)) from error
+
+    def _refusal(self, error: Exception) -> Refusal:
+        if isinstance(error, RequestError):
+            return Refusal(STATUS[type(error)], str(error), _trailers(error))
+        # Whatever the bug is, the caller learns nothing of the inside and the next call is answered.
+        _logger.error("%s failed", self.path, exc_info=error)
+        return Refusal(grpc.StatusCode.INTERNAL, "the server failed at this request; its log says how")
 
 
-def _fail(context: grpc.ServicerContext) -> NoReturn:
-    context.abort(grpc.StatusCode.INTERNAL, "the server failed at this request; its log says how")
+def methods_of(service: ServiceDescriptor, servicer: object, ended: Ended = unobserved) -> list[Method]:
+    """Every method of `service`, answered by the method of `servicer` that has its name."""
+    there = [schema for schema in service.methods if schema.name in dir(servicer)]
+    return [Method(schema, getattr(servicer, schema.name), ended) for schema in there]
 
 
-def _decoded(request_class: type[Message], request: bytes) -> Message:
-    try:
-        return request_class.FromString(request)
-    except DecodeError as error:
-        raise UndecodableError(request_class.DESCRIPTOR.full_name, len(request)) from error
+def _trailers(error: RequestError) -> Metadata:
+    if not isinstance(error, OverloadedError):
+        return ()
+    # Not all at the same moment: whoever is sent away together would come back together.
+    return (("grpc-retry-pushback-ms", str(random.randint(*_PUSHBACK_MS))),)  # noqa: S311  no secret

@@ -17,6 +17,8 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 _REFLECTION_THREADS = 2
+# As many clients may be slow to send what they ask about before a check waits for one.
+_CHECK_THREADS = 16
 
 _Send = Callable[[health_pb2.HealthCheckResponse | None], None]
 
@@ -33,15 +35,11 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it ships 
         self._watches: dict[_Send, str] = {}
         self._ending = False
         self._sender = ThreadPoolExecutor(1, "matinee-health")
-        self.Watch = _in_threads(self._watch, self._sender)
+        self._checkers = ThreadPoolExecutor(_CHECK_THREADS, "matinee-check")
+        self.Check = in_threads(self._check, self._checkers)
+        self.Watch = in_threads(self._watch, self._sender)
         # Where gRPC looks whether a stream's responses come by a callback; without it each watch would hold a thread.
         self.Watch.experimental_non_blocking = True  # type: ignore[attr-defined]  # an attribute by agreement
-
-    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802  the schema's name
-        """The status of one service, or of the whole server where none is named."""
-        if request.service not in self._status:
-            context.abort(grpc.StatusCode.NOT_FOUND, "this server has no such service")
-        return health_pb2.HealthCheckResponse(status=self._status[request.service])
 
     def set_all(self, status: int) -> "Future[None]":
         """Let every service have this status; done when all who watch were told."""
@@ -54,8 +52,14 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it ships 
         self._sender.submit(self._end_watches)
 
     def close(self) -> None:
-        """End the thread; to be called once gRPC hands in no more calls."""
+        """End the threads; to be called once gRPC hands in no more calls."""
         self._sender.shutdown(wait=False)
+        self._checkers.shutdown(wait=False)
+
+    def _check(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if request.service not in self._status:
+            context.abort(grpc.StatusCode.NOT_FOUND, "this server has no such service")
+        return health_pb2.HealthCheckResponse(status=self._status[request.service])
 
     def _watch(self, request: Any, context: grpc.ServicerContext, send: _Send) -> None:
         self._watches[send] = request.service
@@ -89,7 +93,7 @@ class Reflection(reflection.ReflectionServicer):  # type: ignore[misc]  # it shi
         self._open: set[grpc.ServicerContext] = set()
         self._ending = False
         self._threads = ThreadPoolExecutor(_REFLECTION_THREADS, "matinee-reflection")
-        self.ServerReflectionInfo = _in_threads(self._answer, self._threads)
+        self.ServerReflectionInfo = in_threads(self._answer, self._threads)
 
     def end_streams(self) -> None:
         """Cancel every stream, and let those that still wait for a thread end without an answer."""
@@ -109,7 +113,7 @@ class Reflection(reflection.ReflectionServicer):  # type: ignore[misc]  # it shi
         return super().ServerReflectionInfo(requests, context)  # type: ignore[no-any-return]  # it ships no types
 
 
-def _in_threads(handler: Callable[..., Any], pool: ThreadPoolExecutor) -> "functools.partial[Any]":
+def in_threads(handler: Callable[..., Any], pool: ThreadPoolExecutor) -> "functools.partial[Any]":
     """`handler`, marked where gRPC looks for threads that a method is to run in."""
     marked = functools.partial(handler)
     marked.experimental_thread_pool = pool  # type: ignore[attr-defined]  # an attribute by agreement

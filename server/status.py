@@ -3,12 +3,16 @@
 import grpc
 
 from server.errors import (
+    ExpiredError,
+    NoFoldInError,
     NoModelError,
     NotRatingsError,
     OutOfRangeError,
+    OverloadedError,
     RequestError,
     UndecodableError,
     UnknownItemError,
+    UnknownRatedItemsError,
     UnknownUserError,
 )
 
@@ -17,6 +21,10 @@ STATUS: dict[type[RequestError], grpc.StatusCode] = {
     OutOfRangeError: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownUserError: grpc.StatusCode.NOT_FOUND,
     UnknownItemError: grpc.StatusCode.NOT_FOUND,
+    UnknownRatedItemsError: grpc.StatusCode.NOT_FOUND,
+    NoFoldInError: grpc.StatusCode.FAILED_PRECONDITION,
     NotRatingsError: grpc.StatusCode.FAILED_PRECONDITION,
     NoModelError: grpc.StatusCode.UNAVAILABLE,
+    OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ExpiredError: grpc.StatusCode.DEADLINE_EXCEEDED,
 }

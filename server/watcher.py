@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import faiss
 
@@ -33,17 +34,36 @@ class Refusal:
     """By time.monotonic."""
 
 
+class Tried(Protocol):
+    """Told of every attempt to serve another version; must raise nothing."""
+
+    def __call__(self, version: str | None, reason: str | None, seconds: float) -> None:
+        """`version` (None: none is current) serves now, or is refused for `reason`, after this time."""
+
+
+def unobserved(version: str | None, reason: str | None, seconds: float) -> None:
+    """A `Tried` that does nothing."""
+
+
 class Watcher:
     """A thread that keeps `live` at the version that the store says is current.
 
-    `on_ready` is called once, when the first version answers.
+    `on_ready` is called once, when the first version answers; `tried` at each swap and each refusal.
     """
 
-    def __init__(self, store: Path, live: Live, poll_interval_s: float, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Path,
+        live: Live,
+        poll_interval_s: float,
+        on_ready: Callable[[], None],
+        tried: Tried = unobserved,
+    ) -> None:
         self._store = Store(store)
         self._live = live
         self._poll_interval_s = poll_interval_s
         self._on_ready = on_ready
+        self._tried = tried
         self._refusal: Refusal | None = None
         self._looked = threading.Event()
         self._stopping = threading.Event()
@@ -68,26 +88,25 @@ class Watcher:
             self._stopping.wait(self._poll_interval_s)
 
     def _look(self) -> None:
-        version = None
+        version, started = None, time.monotonic()
         try:
             version = self._store.current()
             if version == self._live.version:
                 self._refusal = None
             elif version is None:
-                self._refuse(None, "the store has no CURRENT any more")
+                self._refuse(None, "the store has no CURRENT any more", started)
             elif self._is_due(version):
-                self._swap()
+                self._swap(started)
         except Exception as error:  # noqa: BLE001  whatever is wrong with a new version, the old one serves on
             # What is no sentence for people is a bug, and is logged with its traceback.
             bug = None if isinstance(error, MatineeError | OSError) else error
-            self._refuse(version, str(error) or type(error).__name__, bug)
+            self._refuse(version, str(error) or type(error).__name__, started, bug)
 
     def _is_due(self, version: str) -> bool:
         refusal = self._refusal
         return refusal is None or refusal.version != version or time.monotonic() >= refusal.retry_at
 
-    def _swap(self) -> None:
-        started = time.monotonic()
+    def _swap(self, started: float) -> None:
         retriever = Retriever(self._store.open_current())
         retriever.warm_up()
         old = self._live.version
@@ -101,10 +120,11 @@ class Watcher:
             f"{retriever.n_users:,}",
             time.monotonic() - started,
         )
+        self._tried(retriever.version, None, time.monotonic() - started)
         if old is None:
             self._on_ready()
 
-    def _refuse(self, version: str | None, reason: str, bug: BaseException | None = None) -> None:
+    def _refuse(self, version: str | None, reason: str, started: float, bug: BaseException | None = None) -> None:
         before = self._refusal
         again = before is not None and before.version == version
         delay_s = min(2 * before.retry_after_s, _LONGEST_RETRY_S) if before and again else self._poll_interval_s
@@ -112,3 +132,4 @@ class Watcher:
         if before is None or (before.version, before.reason) != (version, reason):
             serving = f"{self._live.version} goes on serving" if self._live.version else "nothing is served yet"
             _logger.error("%s; %s", reason, serving, exc_info=bug)
+        self._tried(version, reason, time.monotonic() - started)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import sys
 import time
 from pathlib import Path
@@ -15,11 +14,12 @@ from indexer.places import is_url
 from matinee.command import say
 from matinee.settings import Command
 from server.follower import Following
+from server.limits import Limits
 from server.service import Server, ServerConfig, create_server
 from server.signals import stop_signals
 
 
-class Serve(Command):
+class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config is a model's with more keys
     """Answer recommendations over gRPC from the version that is current in a store, and follow its swaps.
 
     It may start before anything is published: until then it answers UNAVAILABLE and its health is NOT_SERVING. SIGTERM
@@ -41,10 +41,6 @@ class Serve(Command):
     """Where to listen: HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes any that is free."""
     workers: int = Field(default=1, ge=1, le=1)
     """Server processes; so far there is one."""
-    threads: int = Field(default=max(4, os.cpu_count() or 1), ge=1, le=1024)
-    """How many requests are worked on at a time."""
-    max_concurrent: int = Field(default=256, ge=1)
-    """How many requests may be worked on or wait; the next is answered RESOURCE_EXHAUSTED at once."""
     poll_interval_s: float = Field(default=0.5, gt=0, le=3600)
     """How often to look for a new version, in seconds."""
     cache: Path | None = None
@@ -77,8 +73,7 @@ class Serve(Command):
             address=self.address,
             poll_interval_s=self.poll_interval_s,
             following=Following(self.cache, self.remote_poll_interval_s, self.remote_timeout_s),
-            threads=self.threads,
-            max_concurrent=self.max_concurrent,
+            limits=Limits(**self.model_dump(include=set(Limits.model_fields))),
         )
 
     def _tell(self, server: Server) -> None:

@@ -14,6 +14,7 @@ from indexer.build import build_bundle
 from indexer.bundle import Bundle
 from indexer.store import Store
 from matinee.client import Client
+from server.limits import Limits
 from server.service import Server, ServerConfig, create_server
 from tests.world import random_embeddings
 from training.columns import Ragged
@@ -37,10 +38,10 @@ def opened(store: Path, embeddings: Embeddings) -> Bundle:
 
 @contextmanager
 def running(store: Path, **config: Any) -> Iterator[Server]:
-    """A started server over `store` on a free port."""
-    server, _ = create_server(
-        ServerConfig(store=store, **{"address": "127.0.0.1:0", "poll_interval_s": 0.01, **config})
-    )
+    """A started server over `store` on a free port; `config` may hold fields of ServerConfig and of Limits."""
+    limits = Limits(**{name: config.pop(name) for name in set(config) & set(Limits.model_fields)})
+    settings = {"address": "127.0.0.1:0", "poll_interval_s": 0.01, **config}
+    server, _ = create_server(ServerConfig(store=store, limits=limits, **settings))
     server.start()
     try:
         yield server

@@ -112,7 +112,7 @@ def test_any_other_message_is_answered_or_refused(
 
 
 def test_a_message_larger_than_any_request_is_refused(channel: grpc.Channel) -> None:
-    assert status_of(channel, "Recommend", bytes(12 << 20)) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert status_of(channel, "Recommend", bytes(41 << 20)) is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_bytes_that_are_not_http2_do_not_matter(server: Server) -> None:

@@ -12,11 +12,11 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from matinee.client import Client
-from matinee.errors import ResourceExhaustedError, UnavailableError, UsageError
+from matinee.errors import UnavailableError, UsageError
 from server.address import parse_address
 from server.errors import AddressError
+from server.limits import Limits
 from server.service import Server, ServerConfig, create_server
-from tests.server.hammer import wait_until
 from tests.server.running import asking, channel_to, publish, running
 from tests.world import random_embeddings
 
@@ -85,6 +85,8 @@ def test_the_schema_can_be_read_by_reflection(server: Server) -> None:
         "SimilarItems",
         "PredictRatings",
         "GetItems",
+        "RecommendFromRatings",
+        "BatchRecommend",
     ]
 
 
@@ -95,7 +97,7 @@ def open_until(done: threading.Event) -> Iterator[Any]:
 
 def test_streams_left_open_take_no_thread_from_the_answers(store: Path) -> None:
     done = threading.Event()
-    server, _ = create_server(ServerConfig(store=store, address="127.0.0.1:0", threads=2))
+    server, _ = create_server(ServerConfig(store=store, address="127.0.0.1:0", limits=Limits(threads=2)))
     server.start()
     with channel_to(server) as channel, asking(server) as client:
         reflect = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
@@ -115,26 +117,6 @@ def test_watches_that_come_and_go_lock_nothing_up(store: Path) -> None:
             health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest()).cancel()
         assert client.recommend("1").items
         assert health_of(server, "") == SERVING
-
-
-def test_more_calls_than_allowed_are_refused_at_once(store: Path) -> None:
-    with running(store, threads=1, max_concurrent=1) as server, channel_to(server) as channel, asking(server) as client:
-        done = threading.Event()
-        stream = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(open_until(done))
-        next(stream)
-        with pytest.raises(ResourceExhaustedError):
-            client.recommend("1")
-        done.set()
-        assert list(stream) == []
-        # gRPC counts a call until a moment after its end.
-        wait_until(lambda: is_answered(client))
-
-
-def is_answered(client: Client) -> bool:
-    try:
-        return bool(client.recommend("1").items)
-    except ResourceExhaustedError:
-        return False
 
 
 def test_a_second_server_on_the_same_port_fails_and_the_first_goes_on(server: Server, store: Path) -> None:

@@ -1,0 +1,106 @@
+"""Threads for calls, with a count of the calls that they have: the bound of what a server takes on."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any
+
+import faiss
+
+_Job = tuple[Callable[..., object], tuple[Any, ...]]
+
+
+def _one_core() -> None:
+    # FAISS's setting acts on the calling thread alone; without it every request would spread over all cores.
+    faiss.omp_set_num_threads(1)
+
+
+class RequestThreads(Executor):
+    """`count` threads that work on requests, of which `limit` may be here at a time.
+
+    Leaner than ThreadPoolExecutor, which makes, locks and notifies a Future for every call. Whoever submits asks
+    `is_full` first, in the one thread that submits.
+    """
+
+    def __init__(self, count: int, limit: int) -> None:
+        self._limit = limit
+        self._here = 0
+        self._lock = threading.Lock()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._done: Future[Any] = Future()
+        self._done.set_result(None)
+        self._threads = [
+            threading.Thread(target=self._work, name=f"matinee-request-{number}", daemon=True)
+            for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a thread."""
+        return self._jobs.qsize()
+
+    @property
+    def here(self) -> int:
+        """How many calls wait or are worked on."""
+        return self._here
+
+    def is_full(self) -> bool:
+        """Whether one call more would be too many."""
+        return self._here >= self._limit
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":  # noqa: ARG002  as it is called
+        """Let a thread call `fn`. The Future is done already: nobody waits for one."""
+        with self._lock:
+            self._here += 1
+        self._jobs.put((fn, args))
+        return self._done
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the threads after what they work on; what waits is done before, unless `cancel_futures`."""
+        while cancel_futures and not self._jobs.empty():
+            self._jobs.get()
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads if wait else ():
+            thread.join()
+
+    def _work(self) -> None:
+        _one_core()
+        while job := self._jobs.get():
+            call, arguments = job
+            try:
+                call(*arguments)
+            finally:
+                # What a call holds must not live until the next one comes.
+                del job, call, arguments
+                with self._lock:
+                    self._here -= 1
+
+
+class StreamThreads(ThreadPoolExecutor):
+    """`count` threads for streams, of which `limit` may be here at a time. gRPC takes no other kind for one method."""
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(count, "matinee-stream", initializer=_one_core)
+        self._limit = limit
+        self._here = 0
+        self._lock = threading.Lock()
+
+    def is_full(self) -> bool:
+        """Whether one stream more would be too many."""
+        return self._here >= self._limit
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        """Let a thread call `fn`."""
+        with self._lock:
+            self._here += 1
+        future = super().submit(fn, *args, **kwargs)
+        future.add_done_callback(self._leave)
+        return future
+
+    def _leave(self, _: "Future[Any]") -> None:
+        with self._lock:
+            self._here -= 1

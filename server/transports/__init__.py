@@ -1,0 +1,1 @@
+"""How calls come in: the listeners that `server/rpc.py`'s methods stand behind."""

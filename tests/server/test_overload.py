@@ -1,0 +1,176 @@
+"""More calls than a server can answer, calls that nobody waits for any more, and streams beside them."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from matinee.errors import ResourceExhaustedError
+from matinee.v1 import recommender_pb2 as pb
+from matinee.v1 import recommender_pb2_grpc as pb_grpc
+from server.errors import OutOfRangeError
+from server.servicer import Recommender
+from tests.server.hammer import wait_until
+from tests.server.running import asking, channel_to, publish, running
+from tests.world import random_embeddings
+
+TIMEOUT_S = 60
+ONE = pb.GetItemsRequest(item_ids=["i0"])
+BATCH = pb.BatchRecommendRequest(user_ids=["1", "2", "3"])
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("store")
+    publish(store, random_embeddings())
+    return store
+
+
+@dataclass
+class Slow:
+    """Answers when it is let: `begun` counts the calls that are worked on."""
+
+    begun: int = 0
+    ended: int = 0
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def get_items(self, _: Recommender, _request: pb.GetItemsRequest) -> pb.GetItemsResponse:
+        self.begun += 1
+        self.go_on.wait(TIMEOUT_S)
+        return pb.GetItemsResponse()
+
+    def batch(self, _: Recommender, request: pb.BatchRecommendRequest) -> Iterator[pb.BatchRecommendResponse]:
+        self.begun += 1
+        try:
+            for user_id in request.user_ids:
+                yield pb.BatchRecommendResponse(users=[pb.UserRecommendations(user_id=user_id)])
+                self.go_on.wait(TIMEOUT_S)
+        finally:
+            self.ended += 1
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    slow = Slow()
+    monkeypatch.setattr(Recommender, "GetItems", lambda *call: slow.get_items(*call))
+    monkeypatch.setattr(Recommender, "BatchRecommend", lambda *call: slow.batch(*call), raising=False)
+    yield slow
+    slow.go_on.set()
+
+
+def pushback_ms(call: Any) -> int:
+    trailers = {entry.key: entry.value for entry in call.trailing_metadata()}
+    return int(trailers["grpc-retry-pushback-ms"])
+
+
+def test_more_requests_than_fit_are_refused_at_once_and_told_when_to_come_back(store: Path, slow: Slow) -> None:
+    with running(store, threads=1, max_concurrent=2) as server, channel_to(server) as channel:
+        get_items = pb_grpc.RecommenderStub(channel).GetItems
+        here = [get_items.future(ONE) for _ in range(2)]
+        wait_until(lambda: slow.begun == 1)
+        refused = get_items.future(ONE)
+        assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert pushback_ms(refused) > 0
+        # Whoever asks for the health learns that it is well.
+        health = health_pb2_grpc.HealthStub(channel)
+        assert (
+            health.Check(health_pb2.HealthCheckRequest(), timeout=30).status == health_pb2.HealthCheckResponse.SERVING
+        )
+        slow.go_on.set()
+        assert [call.result(TIMEOUT_S) for call in here] == [pb.GetItemsResponse()] * 2
+        with asking(server) as client:
+            wait_until(lambda: is_answered(client))
+
+
+def is_answered(client: Any) -> bool:
+    try:
+        return bool(client.recommend("1").items)
+    except ResourceExhaustedError:
+        return False
+
+
+def test_a_request_whose_caller_is_gone_when_its_turn_comes_is_not_worked_on(store: Path, slow: Slow) -> None:
+    with running(store, threads=1) as server, channel_to(server) as channel:
+        get_items = pb_grpc.RecommenderStub(channel).GetItems
+        first = get_items.future(ONE)
+        wait_until(lambda: slow.begun == 1)
+        expired, cancelled = get_items.future(ONE, timeout=0.1), get_items.future(ONE)
+        assert expired.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        cancelled.cancel()
+        slow.go_on.set()
+        assert first.result(TIMEOUT_S) == pb.GetItemsResponse()
+        assert get_items(ONE, timeout=TIMEOUT_S) == pb.GetItemsResponse()
+        assert slow.begun == 2
+
+
+def test_a_cancelled_request_makes_room_for_another(store: Path, slow: Slow) -> None:
+    with running(store, threads=1, max_concurrent=2) as server, channel_to(server) as channel, asking(server) as client:
+        get_items = pb_grpc.RecommenderStub(channel).GetItems
+        here = [get_items.future(ONE) for _ in range(2)]
+        wait_until(lambda: slow.begun == 1)
+        for call in here:
+            call.cancel()
+        slow.go_on.set()
+        wait_until(lambda: is_answered(client))
+
+
+def test_streams_take_no_thread_from_requests_and_too_many_are_refused_at_once(store: Path, slow: Slow) -> None:
+    bounds = {"threads": 1, "stream_threads": 2, "max_streams": 3}
+    with running(store, **bounds) as server, channel_to(server) as channel, asking(server) as client:
+        stub = pb_grpc.RecommenderStub(channel)
+        streams = [stub.BatchRecommend(BATCH) for _ in range(3)]
+        wait_until(lambda: slow.begun == 2)
+        assert client.recommend("1").items
+        refused = stub.BatchRecommend(BATCH)
+        with pytest.raises(grpc.RpcError):
+            next(refused)
+        assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert pushback_ms(refused) > 0
+        slow.go_on.set()
+        assert [[answer.users[0].user_id for answer in stream] for stream in streams] == [["1", "2", "3"]] * 3
+
+
+def test_a_stream_that_its_caller_leaves_is_worked_on_no_longer(store: Path, slow: Slow) -> None:
+    with running(store) as server, channel_to(server) as channel:
+        stream = pb_grpc.RecommenderStub(channel).BatchRecommend(BATCH)
+        next(stream)
+        stream.cancel()
+        slow.go_on.set()
+        wait_until(lambda: slow.ended == 1)
+
+
+def torn(_: Recommender, request: pb.BatchRecommendRequest) -> Iterator[pb.BatchRecommendResponse]:
+    yield pb.BatchRecommendResponse()
+    if request.user_ids:
+        raise OutOfRangeError("user_ids[0]", "'1'", "nobody")
+    raise ZeroDivisionError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "text"),
+    [
+        (BATCH, grpc.StatusCode.INVALID_ARGUMENT, "user_ids[0] is '1'; it must be nobody"),
+        (pb.BatchRecommendRequest(), grpc.StatusCode.INTERNAL, "the server failed at this request; its log says how"),
+    ],
+)
+def test_an_error_between_two_answers_of_a_stream_is_its_status(
+    store: Path, monkeypatch: pytest.MonkeyPatch, request_: pb.BatchRecommendRequest, code: grpc.StatusCode, text: str
+) -> None:
+    monkeypatch.setattr(Recommender, "BatchRecommend", torn, raising=False)
+    with running(store) as server, channel_to(server) as channel:
+        stream = pb_grpc.RecommenderStub(channel).BatchRecommend(request_)
+        assert next(stream) == pb.BatchRecommendResponse()
+        with pytest.raises(grpc.RpcError):
+            next(stream)
+        assert (stream.code(), stream.details()) == (code, text)
+
+
+def test_connections_that_grow_old_are_changed_without_an_error(store: Path) -> None:
+    with running(store, max_connection_age_s=0.05) as server, asking(server) as client:
+        for _ in range(300):
+            assert client.recommend("1").items
