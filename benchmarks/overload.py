@@ -22,9 +22,10 @@ from rich.table import Table
 from benchmarks.machine import machine
 from benchmarks.process import wide_console
 from benchmarks.serving import h2load
-from benchmarks.serving.asker import Asker
+from benchmarks.serving.asker import Asked, Asker
 from benchmarks.serving.figures import arrivals, ratio, recovered_after_s, spread
 from benchmarks.serving.h2load import Calls
+from benchmarks.serving.http2 import Request
 from benchmarks.serving.questions import Question, answers, spread_over_seen
 from benchmarks.serving.servers import TRANSPORTS, serving
 from benchmarks.serving.worlds import SIZES, World, made
@@ -72,12 +73,10 @@ def on_transport(world: World, transport: str, options: argparse.Namespace, cons
     }
 
 
-def _probed(address: str, calls: Sequence[Any], rate: float, seconds: float) -> Any:
-    asker = Asker(address, calls)
+def _probed(address: str, calls: Sequence[Request], rate: float, seconds: float) -> Asked:
     moments = arrivals(rate, seconds, seed=1)
-    asked = asker.ask(moments, np.arange(len(moments)) % len(calls))
-    asker.close()
-    return asked
+    with Asker(address, calls) as asker:
+        return asker.ask(moments, np.arange(len(moments)) % len(calls))
 
 
 def of_flood(flooded: Sequence[Calls], sizes: Sequence[int]) -> dict[str, Any]:

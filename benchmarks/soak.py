@@ -8,6 +8,7 @@ build/, and their growth is told by least squares, the first quarter left out. T
 
 import argparse
 import json
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -21,16 +22,17 @@ from benchmarks.machine import machine
 from benchmarks.process import wide_console
 from benchmarks.serving.asker import Asked, Asker
 from benchmarks.serving.figures import arrivals, spread
+from benchmarks.serving.flips import flipping, flips_of
 from benchmarks.serving.known import WRONG, Known, known
 from benchmarks.serving.mix import Mix, mixed
 from benchmarks.serving.plot import svg
+from benchmarks.serving.processes import holdings
 from benchmarks.serving.sampler import Sampler
 from benchmarks.serving.servers import TRANSPORTS, serving
 from benchmarks.serving.worlds import SIZES, World, made
-from benchmarks.swap import flipping, flips_of
 
 _EVERY_S = 10.0
-_RENEW_S, _CANCELLED = 0.5, 0.01
+_RENEW_S, _CANCELLED, _SETTLE_S = 0.5, 0.01, 3.0
 
 
 def soaked(world: World, options: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -42,22 +44,24 @@ def soaked(world: World, options: argparse.Namespace, console: Console) -> dict[
     seconds = 60 * options.minutes
     console.print(f"{options.transport}: {options.rate:g} requests/s for {options.minutes:g} minutes", highlight=False)
     with serving(world.store.folder, options.transport, workers=options.workers) as server:
+        held = {"idle before": holdings(server.pid)}
         sampler = Sampler(server.pid)
         flipper = flipping(world, int(seconds / _EVERY_S), _EVERY_S / 2, _EVERY_S)
-        asker = Asker(
+        moments = arrivals(options.rate, seconds, seed=2)
+        which = np.random.default_rng(3).choice(len(mix.calls), len(moments), p=mix.shares)
+        with Asker(
             server.address,
             mix.calls,
             right.version_of,
             connections=8,
             renew_every_s=_RENEW_S,
             cancelled_share=_CANCELLED,
-        )
-        moments = arrivals(options.rate, seconds, seed=2)
-        which = np.random.default_rng(3).choice(len(mix.calls), len(moments), p=mix.shares)
-        asked = asker.ask(moments, which)
-        asker.close()
-        swaps = len(flips_of(flipper))
+        ) as asker:
+            asked = asker.ask(moments, which)
         sampler.stop()
+        swaps = len(flips_of(flipper))
+        time.sleep(_SETTLE_S)
+        held["idle after"] = holdings(server.pid)
     plot = BUILD / "serving" / f"soak-{options.transport}.svg"
     plot.write_text(svg(f"soak, {options.transport}, {options.minutes:g} minutes", sampler.seconds, sampler.held))
     return {
@@ -68,6 +72,7 @@ def soaked(world: World, options: argparse.Namespace, console: Console) -> dict[
         "given_up": asker.n_cancelled,
         **of_calls(asked, mix, right),
         "held": sampler.growth(),
+        "idle": held,
         "plot": str(plot),
     }
 
@@ -103,9 +108,11 @@ def tables(result: Mapping[str, Any]) -> list[Table]:
     for name, one in result["by_method"].items():
         figures = (one["n"], one["errors"], one["wrong_answers"], one.get("p50_us"), one.get("p99_us"))
         calls.add_row(name, *map(str, figures))
-    held = Table("held", "mean", "least", "largest", "growth an hour", title="after the first quarter")
+    columns = ("mean", "least", "largest", "grown", "grown_per_hour")
+    held = Table("held", *columns, "idle before", "idle after", title="after the first quarter; grown by least squares")
     for kind, one in result["held"].items():
-        held.add_row(kind, *(f"{one[name]:g}" for name in ("mean", "least", "largest", "growth_per_hour")))
+        idle = (moment[kind] for moment in result["idle"].values())
+        held.add_row(kind, *(f"{one[name]:g}" for name in columns), *(f"{value:g}" for value in idle))
     return [calls, held]
 
 

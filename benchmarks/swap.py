@@ -10,8 +10,6 @@ handles are read before the swaps, after one there and back, and after all. The 
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,42 +23,17 @@ from benchmarks.process import wide_console
 from benchmarks.serving import h2load
 from benchmarks.serving.asker import Asked, Asker
 from benchmarks.serving.figures import arrivals
+from benchmarks.serving.flips import flipping, flips_of
 from benchmarks.serving.known import WRONG, Known, known
-from benchmarks.serving.processes import anonymous_mb, n_handles, n_maps, resident_mb
+from benchmarks.serving.processes import holdings
 from benchmarks.serving.questions import Question, answers, spread_over_seen
 from benchmarks.serving.ripple import around_swaps, first_answers, pooled_ratio
 from benchmarks.serving.servers import TRANSPORTS, Serving, serving
-from benchmarks.serving.worlds import NEWER, OLDER, SIZES, World, made
+from benchmarks.serving.worlds import SIZES, World, made
 
 _TARGET_RATIO = 1.2
 _N_USERS, _N_FLIPS_BEFORE = 64, 2
 _LEAD_S, _TAIL_S, _SETTLE_S = 5.0, 4.0, 3.0
-
-
-def flipping(world: World, n: int, after_s: float, every_s: float) -> "subprocess.Popen[str]":
-    """A process that makes the older and the newer version current by turns, `n` times."""
-    turns = [world.versions[(OLDER, NEWER)[turn % 2]] for turn in range(n)]
-    command = [sys.executable, "-m", "benchmarks.serving.flips", world.store.folder, after_s, every_s, *turns]
-    return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
-
-
-def flips_of(process: "subprocess.Popen[str]") -> list[dict[str, Any]]:
-    """What it did, at its end. Exits where it failed."""
-    output, _ = process.communicate()
-    if process.returncode != 0:
-        raise SystemExit(f"activating versions failed with {process.returncode}")
-    return [json.loads(line) for line in output.splitlines()]
-
-
-def holdings(server: Serving) -> dict[str, float]:
-    """What the server's processes hold now."""
-    pid = server.pid
-    return {
-        "resident_mb": resident_mb(pid),
-        "anonymous_mb": anonymous_mb(pid),
-        "maps": n_maps(pid),
-        "handles": n_handles(pid),
-    }
 
 
 def half_of_maximum(server: Serving, questions: Sequence[Question]) -> float:
@@ -79,20 +52,20 @@ def on_transport(world: World, transport: str, options: argparse.Namespace, cons
     right = known(world, transport, calls)
     with serving(world.store.folder, transport) as server:
         rate = options.rate or half_of_maximum(server, questions)
-        held = {"before": holdings(server)}
+        held = {"before": holdings(server.pid)}
         flips_of(flipping(world, _N_FLIPS_BEFORE, 0.0, options.every_s))
         time.sleep(_SETTLE_S)
-        held["after_one_there_and_back"] = holdings(server)
+        held["after_one_there_and_back"] = holdings(server.pid)
         seconds = _LEAD_S + options.swaps * options.every_s + _TAIL_S
         console.print(f"{transport}: {rate:,.0f} requests/s, {options.swaps} swaps, {seconds:.0f} s", highlight=False)
         flipper = flipping(world, options.swaps, _LEAD_S, options.every_s)
-        asker = Asker(server.address, calls, right.version_of, connections=8)
         moments = arrivals(rate, seconds, seed=1)
-        asked = asker.ask(moments, np.random.default_rng(2).integers(0, len(calls), len(moments)))
-        asker.close()
+        which = np.random.default_rng(2).integers(0, len(calls), len(moments))
+        with Asker(server.address, calls, right.version_of, connections=8) as asker:
+            asked = asker.ask(moments, which)
         flips = flips_of(flipper)
         time.sleep(_SETTLE_S)
-        held["after"] = holdings(server)
+        held["after"] = holdings(server.pid)
     return {"transport": transport, "offered_per_s": round(rate), "holdings": held, **judged(asked, flips, right)}
 
 

@@ -79,8 +79,10 @@ class Asker:
         gc.enable()
         return self.asked
 
-    def close(self) -> None:
-        """Hang up."""
+    def __enter__(self) -> "Asker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for connection in self._pending:
             connection.close()
 
@@ -132,7 +134,10 @@ class Asker:
             self._leave(connection)
 
     def _connect(self) -> Connection:
-        connection = Connection(self._address)
+        try:
+            connection = Connection(self._address)
+        except ConnectionRefusedError as error:
+            raise SystemExit(f"nobody listens at {self._address} any more") from error
         self._pending[connection] = {}
         return connection
 

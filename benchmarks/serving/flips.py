@@ -10,11 +10,30 @@ was begun, when CURRENT changed, µs since the epoch.
 import argparse
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
+from benchmarks.serving.worlds import NEWER, OLDER, World
 from indexer.current import CURRENT
 from indexer.store import Store
+
+
+def flipping(world: World, n: int, after_s: float, every_s: float) -> "subprocess.Popen[str]":
+    """A process that makes the older and the newer version current by turns, `n` times."""
+    turns = [world.versions[(OLDER, NEWER)[turn % 2]] for turn in range(n)]
+    command = [sys.executable, "-m", "benchmarks.serving.flips", world.store.folder, after_s, every_s, *turns]
+    return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
+
+
+def flips_of(process: "subprocess.Popen[str]") -> list[dict[str, Any]]:
+    """What it did, at its end. Exits where it failed."""
+    output, _ = process.communicate()
+    if process.returncode != 0:
+        raise SystemExit(f"activating versions failed with {process.returncode}")
+    return [json.loads(line) for line in output.splitlines()]
 
 
 def main() -> None:

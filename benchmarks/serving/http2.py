@@ -7,6 +7,7 @@ HTTP/2 as a server's answers to small requests need: it keeps no send window, wh
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,8 +19,10 @@ _ACK, _END_STREAM, _END_HEADERS, _PADDED = 0x1, 0x1, 0x4, 0x8
 # Without a table for its headers the server must spell every trailer out, so that they can be read by themselves.
 _TABLE_SIZE, _ENABLE_PUSH, _INITIAL_WINDOW = (1, 0), (2, 0), (4, 2**31 - 1)
 _DEFAULT_WINDOW = 65_535
-_READ_BYTES = 1 << 16
-CANCEL = 8
+_READ_BYTES, _FRAME_BYTES = 1 << 16, 1 << 14
+_CANCEL = 8
+BROKEN = -1
+"""The status of a call that ended without one."""
 
 
 # In HPACK: two fields of its table; the names of three, whose values follow; two names that are not in it.
@@ -28,7 +31,7 @@ _TIMEOUT = b"\x00\x0cgrpc-timeout"
 
 
 class ProtocolError(Exception):
-    """The server sent what this client does not know, or closed the connection."""
+    """The server sent what this client does not know."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Answer(NamedTuple):
     stream: int
     """The number that `Connection.send` gave it."""
     status: int
-    """gRPC's code; 0 is OK."""
+    """gRPC's code; 0 is OK, BROKEN where the server reset the call or hung up."""
     data: bytes
     """All messages, each with gRPC's five bytes before it; empty where the call was refused."""
 
@@ -63,6 +66,7 @@ def request(path: str, message: bytes, timeout: str | None = None) -> Request:
     """
     fields = [(_PATH, path), (_AUTHORITY, "localhost"), (_CONTENT_TYPE, "application/grpc"), (_TE, "trailers")]
     fields += [(_TIMEOUT, timeout)] if timeout else []
+    assert len(message) < _FRAME_BYTES, "a longer message takes several frames"
     return Request(_POST_HTTP + b"".join(name + _text(value) for name, value in fields), framed(message))
 
 
@@ -112,18 +116,24 @@ class Connection:
         """Hang up."""
         self._socket.close()
 
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def send(self, call: Request) -> int:
         """Make `call`; its stream."""
         stream = self._next
         self._next += 2
         self._open[stream] = []
-        self._socket.sendall(call.on(stream))
+        self._write(call.on(stream))
         return stream
 
     def cancel(self, stream: int) -> None:
         """Give up the call on `stream`, if it has not ended: no Answer comes."""
         if self._open.pop(stream, None) is not None:
-            self._socket.sendall(_frame(_RST_STREAM, 0, stream, struct.pack(">I", CANCEL)))
+            self._write(_frame(_RST_STREAM, 0, stream, struct.pack(">I", _CANCEL)))
 
     def ask(self, call: Request) -> Answer:
         """Make `call` and wait for its end."""
@@ -135,10 +145,11 @@ class Connection:
 
     def receive(self) -> list[Answer]:
         """Read once, waiting for something to come; the calls that have ended with it. Raises ProtocolError."""
-        read = self._socket.recv(_READ_BYTES)
-        if not read and self._open:
-            raise ProtocolError(f"the server closed the connection with {len(self._open)} calls on it")
-        self.is_closing |= not read
+        read = b""
+        with suppress(ConnectionError):
+            read = self._socket.recv(_READ_BYTES)
+        if not read:
+            return self._broken()
         self._unread += read
         ended = []
         for kind, flags, stream, payload in self._frames():
@@ -146,6 +157,18 @@ class Connection:
             if answer is not None:
                 ended.append(answer)
         return ended
+
+    def _write(self, written: bytes) -> None:
+        # That the server is gone shows when it is read from.
+        with suppress(ConnectionError):
+            self._socket.sendall(written)
+
+    def _broken(self) -> list[Answer]:
+        """The connection is gone, and what was under way on it."""
+        answers = [Answer(stream, BROKEN, b"") for stream in self._open]
+        self._open.clear()
+        self.is_closing = True
+        return answers
 
     def _frames(self) -> Iterator[tuple[int, int, int, bytes]]:
         """The whole frames of what was read; the rest stays."""
@@ -167,9 +190,9 @@ class Connection:
         if kind in (_DATA, _HEADERS):
             return self._part(kind, flags, stream, payload)
         if kind == _RST_STREAM and self._open.pop(stream, None) is not None:
-            raise ProtocolError(f"the server reset a call with code {int.from_bytes(payload)}")
+            return Answer(stream, BROKEN, b"")
         if kind in (_SETTINGS, _PING) and not flags & _ACK:
-            self._socket.sendall(_frame(kind, _ACK, 0, payload if kind == _PING else b""))
+            self._write(_frame(kind, _ACK, 0, payload if kind == _PING else b""))
         elif kind == _GOAWAY:
             self.is_closing = True
         elif kind == _CONTINUATION:
@@ -199,7 +222,7 @@ class Connection:
         """Let the server send on before the connection's window, of two gigabytes, is full."""
         self._received += n_bytes
         if self._received > 1 << 30:
-            self._socket.sendall(_frame(_WINDOW_UPDATE, 0, 0, struct.pack(">I", self._received)))
+            self._write(_frame(_WINDOW_UPDATE, 0, 0, struct.pack(">I", self._received)))
             self._received = 0
 
 

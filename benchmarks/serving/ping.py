@@ -17,16 +17,15 @@ def by_turns(address: str, questions: Sequence[Question], n: int) -> Micros:
     h2load asks for one user until it ends, which flatters the server. What this client's own work adds, an empty
     handler shows. Exits where a call is refused.
     """
-    connection, calls = Connection(address), [question.call for question in questions]
-    times = []
-    for turn in range(n):
-        call = calls[turn % len(calls)]
-        began = perf_counter_ns()
-        answer = connection.ask(call)
-        times.append(perf_counter_ns() - began)
-        if answer.status != 0:
-            raise SystemExit(f"the server at {address} refused a call, with grpc-status {answer.status}")
-    connection.close()
+    calls, times = [question.call for question in questions], []
+    with Connection(address) as connection:
+        for turn in range(n):
+            call = calls[turn % len(calls)]
+            began = perf_counter_ns()
+            answer = connection.ask(call)
+            times.append(perf_counter_ns() - began)
+            if answer.status != 0:
+                raise SystemExit(f"the server at {address} refused a call, with grpc-status {answer.status}")
     return np.array(times, np.int64) // 1000
 
 

@@ -40,23 +40,20 @@ def memory(pid: int) -> Memory:
     return Memory(round(resident, 1), round(proportional, 1), round(sum(private), 1))
 
 
-def anonymous_mb(pid: int) -> float:
-    """What `pid` and all that it started hold that is no file's: what grows where memory leaks. Cheap to ask for."""
-    lines = [line for one in tree(pid) for line in Path(f"/proc/{one}/status").read_text().splitlines()]
-    return round(sum(int(line.split()[1]) for line in lines if line.startswith("RssAnon:")) * _KB / _MB, 2)
+def holdings(pid: int) -> dict[str, float]:
+    """What grows where something leaks, of `pid` and all that it started; cheap enough for once a second.
+
+    Anonymous MB are of pages that are no file's.
+    """
+    pids = tree(pid)
+    lines = [line for one in pids for line in Path(f"/proc/{one}/status").read_text().splitlines()]
+    return {
+        "resident MB": _sum_mb(lines, "VmRSS:"),
+        "anonymous MB": _sum_mb(lines, "RssAnon:"),
+        "maps": sum(len(Path(f"/proc/{one}/maps").read_text().splitlines()) for one in pids),
+        "handles": sum(len(list(Path(f"/proc/{one}/fd").iterdir())) for one in pids),
+    }
 
 
-def resident_mb(pid: int) -> float:
-    """The same of all pages that are there. Cheap to ask for."""
-    lines = [line for one in tree(pid) for line in Path(f"/proc/{one}/status").read_text().splitlines()]
-    return round(sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) * _KB / _MB, 2)
-
-
-def n_handles(pid: int) -> int:
-    """How many files and sockets `pid` and all that it started have open."""
-    return sum(len(list(Path(f"/proc/{one}/fd").iterdir())) for one in tree(pid))
-
-
-def n_maps(pid: int) -> int:
-    """How many memory maps `pid` and all that it started have."""
-    return sum(len(Path(f"/proc/{one}/maps").read_text().splitlines()) for one in tree(pid))
+def _sum_mb(lines: list[str], name: str) -> float:
+    return round(sum(int(line.split()[1]) for line in lines if line.startswith(name)) * _KB / _MB, 2)

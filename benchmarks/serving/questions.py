@@ -47,9 +47,8 @@ def _question(user_id: str, n_seen: int) -> Question:
 
 def answers(address: str, calls: Iterable[Request]) -> list[bytes]:
     """The data of the answer to each call, made one after the other. Exits where one is refused."""
-    connection = Connection(address)
-    found = [connection.ask(call) for call in calls]
-    connection.close()
+    with Connection(address) as connection:
+        found = [connection.ask(call) for call in calls]
     if bad := [answer.status for answer in found if answer.status != 0]:
         raise SystemExit(f"the server refused {len(bad)} quiet requests, with grpc-status {bad[0]}")
     return [answer.data for answer in found]

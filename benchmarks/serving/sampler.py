@@ -2,27 +2,22 @@
 
 import threading
 import time
-from dataclasses import dataclass, field
 
 from benchmarks.serving.figures import slope
-from benchmarks.serving.processes import anonymous_mb, n_handles, n_maps, resident_mb
+from benchmarks.serving.processes import holdings
 
-_KINDS = {"resident MB": resident_mb, "anonymous MB": anonymous_mb, "handles": n_handles, "maps": n_maps}
+_FIRST_PART = 0.25
 
 
-@dataclass
 class Sampler:
     """A thread that reads the processes of `pid` until `stop`."""
 
-    pid: int
-    seconds: list[float] = field(default_factory=list)
-    """Since the first reading."""
-    held: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in _KINDS})
-    """By kind, at each of `seconds`."""
-
-    def __post_init__(self) -> None:
+    def __init__(self, pid: int) -> None:
+        self.seconds: list[float] = []
+        self._read: list[dict[str, float]] = []
+        self._pid = pid
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -30,25 +25,31 @@ class Sampler:
         self._stopping.set()
         self._thread.join()
 
-    def growth(self, from_share: float = 0.25) -> dict[str, dict[str, float]]:
-        """By kind its mean, least, largest, and growth an hour by least squares; the first part left out as a start."""
-        first = int(len(self.seconds) * from_share)
-        told = {}
-        for kind, values in self.held.items():
-            kept = values[first:]
-            told[kind] = {
-                "mean": round(sum(kept) / len(kept), 1),
-                "least": min(kept),
-                "largest": max(kept),
-                "growth_per_hour": round(3600 * slope(self.seconds[first:], kept), 2),
-            }
-        return told
+    @property
+    def held(self) -> dict[str, list[float]]:
+        """By kind, what was held at each of `seconds`, which are counted from the start."""
+        return {kind: [one[kind] for one in self._read] for kind in self._read[0]}
 
-    def _read(self) -> None:
+    def growth(self) -> dict[str, dict[str, float]]:
+        """By kind its mean, least, largest, and how much it grew by least squares; the first quarter is left out."""
+        first = int(len(self.seconds) * _FIRST_PART)
+        return {kind: grown(self.seconds[first:], values[first:]) for kind, values in self.held.items()}
+
+    def _sample(self) -> None:
         began = time.monotonic()
         while not self._stopping.is_set():
-            read = {kind: reading(self.pid) for kind, reading in _KINDS.items()}
+            self._read.append(holdings(self._pid))
             self.seconds.append(time.monotonic() - began)
-            for kind, value in read.items():
-                self.held[kind].append(value)
             self._stopping.wait(1.0)
+
+
+def grown(seconds: list[float], values: list[float]) -> dict[str, float]:
+    """The mean, least and largest of `values`, and what they grew by in that time and would in an hour."""
+    per_s = slope(seconds, values)
+    return {
+        "mean": round(sum(values) / len(values), 1),
+        "least": min(values),
+        "largest": max(values),
+        "grown": round(per_s * (seconds[-1] - seconds[0]), 2),
+        "grown_per_hour": round(per_s * 3600, 2),
+    }

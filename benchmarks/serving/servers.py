@@ -85,9 +85,8 @@ def _first_line(process: "subprocess.Popen[str]") -> str:
 
 
 def _wait_until_healthy(address: str, started: float) -> None:
-    connection = Connection(address)
-    while _SERVING not in connection.ask(_HEALTH).data:
-        if time.perf_counter() - started > _READY_S:
-            raise SystemExit(f"not ready after {_READY_S:.0f} s; it said:\n{LOG.read_text()}")
-        time.sleep(0.005)
-    connection.close()
+    with Connection(address) as connection:
+        while _SERVING not in connection.ask(_HEALTH).data:
+            if time.perf_counter() - started > _READY_S:
+                raise SystemExit(f"not ready after {_READY_S:.0f} s; it said:\n{LOG.read_text()}")
+            time.sleep(0.005)

@@ -51,14 +51,19 @@ def _ladder(document: Mapping[str, Any], result: Mapping[str, Any]) -> Table:
         ("socket, Python at both ends", result["socket"]),
         ("transport: empty handler", one["empty"]),
         *((f"  {rung}", times) for rung, times in inside["rungs"].items()),
-        ("all of these in the process, timers left out", inside["whole"]),
+        ("  their sum", {"p50_us": sum(times["p50_us"] for times in inside["rungs"].values())}),
+        ("all of these in the process, without timers", inside["whole"]),
         ("served", one),
+        ("served − transport − in the process: threads, caches", {"p50_us": unexplained_us(one, inside["whole"])}),
     ]
     for name, times in rows:
-        table.add_row(name, f"{times['p50_us']:.1f}", f"{times['p99_us']:.1f}")
-    rest = one["p50_us"] - one["empty"]["p50_us"] - inside["whole"]["p50_us"]
-    table.add_row("served − transport − in the process: threads, caches", f"{rest:.1f}", "")
+        table.add_row(name, *(f"{times[which]:.1f}" if which in times else "" for which in ("p50_us", "p99_us")))
     return table
+
+
+def unexplained_us(one: Mapping[str, Any], inside: Mapping[str, float]) -> float:
+    """What a served call takes beyond the transport's p50 and the p50 of what is done in the process."""
+    return float(one["p50_us"] - one["empty"]["p50_us"] - inside["p50_us"])
 
 
 def _processes(document: Mapping[str, Any]) -> Table:
