@@ -17,7 +17,7 @@ from server.live import Live
 from server.rpc import Ended, methods_of
 from server.servicer import Recommender
 from server.standard import NOT_SERVING, SERVING, Health, Reflection
-from server.transports.grpcio import GrpcioTransport
+from server.transports.choose import Wanted, make_transport
 from server.watcher import Tried, Watcher
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Recommender"]
@@ -34,6 +34,8 @@ class ServerConfig:
     """The folder of published bundles, or the URL of one; nothing need be there yet."""
     address: str = "127.0.0.1:50051"
     """HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes any that is free."""
+    transport: Wanted = "auto"
+    """What takes the calls: auto is native where that is installed and can do what is asked for."""
     poll_interval_s: float = 0.5
     """How often to look for a new version."""
     following: Following = field(default_factory=Following)
@@ -62,7 +64,8 @@ class Server:
         wanted = parse_address(config.address)
         prove_free(wanted)
         self.live = Live()
-        self._transport = GrpcioTransport(methods_of(SERVICE, Recommender(self.live), observers.ended), config.limits)
+        methods = methods_of(SERVICE, Recommender(self.live), observers.ended)
+        self._transport = make_transport(config.transport, methods, config.limits)
         self._health = Health(("", SERVICE.full_name))
         self._reflection = Reflection((SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME))
         self._follower = follower(str(config.store), config.following)
@@ -71,6 +74,16 @@ class Server:
         self._transport.add(partial(health_pb2_grpc.add_HealthServicer_to_server, self._health))
         self._transport.add(partial(reflection_pb2_grpc.add_ServerReflectionServicer_to_server, self._reflection))
         self.address = self._transport.bind(wanted)
+
+    @property
+    def here(self) -> int:
+        """How many requests wait or are worked on."""
+        return self._transport.here
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return self._transport.waiting
 
     def start(self) -> None:
         """Listen, then load what is current; health is SERVING once that answers."""
