@@ -23,26 +23,18 @@ from benchmarks.machine import machine
 from benchmarks.process import wide_console
 from benchmarks.serving import h2load
 from benchmarks.serving.asker import Asked, Asker
+from benchmarks.serving.calls import Request
 from benchmarks.serving.figures import arrivals, ratio, recovered_after_s, spread
 from benchmarks.serving.h2load import Calls
-from benchmarks.serving.http2 import Request
-from benchmarks.serving.questions import Question, answers, spread_over_seen
+from benchmarks.serving.questions import answers, spread_over_seen
 from benchmarks.serving.servers import TRANSPORTS, serving
+from benchmarks.serving.throughput import per_s
 from benchmarks.serving.worlds import SIZES, World, made
 
 _P99_RATIO, _BACK_S = 5, 1.0
 _N_PROBE_USERS, _N_FLOODS, _CONNECTIONS = 16, 4, 8
 _AFTER_S, _RISE_US, _WINDOW_US = 6.0, 500_000, 100_000
 _OK, _SHED = 0, 8
-
-
-def maximum(address: str, questions: Sequence[Question], sizes: Sequence[int]) -> float:
-    """Requests a second that h2load gets answered on 16 connections: the median over some users."""
-    runs = [
-        h2load.answered(h2load.closed(address, question.body, 16, 8000), size).per_s
-        for question, size in zip(questions, sizes, strict=True)
-    ]
-    return float(np.median(runs))
 
 
 def on_transport(world: World, transport: str, options: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -53,7 +45,7 @@ def on_transport(world: World, transport: str, options: argparse.Namespace, cons
     flags = ("--max-concurrent", str(options.max_concurrent)) if options.max_concurrent else ()
     with serving(world.store.folder, transport, *flags) as server:
         sizes = [len(data) for data in answers(server.address, [question.call for question in flooders])]
-        most = maximum(server.address, flooders, sizes)
+        most = per_s(server.address, flooders)
         unloaded = _probed(server.address, calls, options.probe_rate, options.seconds).arrays()
         rate = options.times * most
         console.print(f"{transport}: {rate:,.0f} requests/s for {options.seconds:g} s", highlight=False)

@@ -27,9 +27,8 @@ from benchmarks.serving.ping import by_turns, on_a_socket
 from benchmarks.serving.processes import memory
 from benchmarks.serving.questions import Question, answers, spread_over_seen
 from benchmarks.serving.servers import TRANSPORTS, empty, serving
+from benchmarks.serving.throughput import CONNECTIONS, per_s
 from benchmarks.serving.worlds import SIZES, World, made
-
-CONNECTIONS = 16
 
 
 def one_connection(
@@ -62,15 +61,6 @@ def one_connection(
     }
 
 
-def per_s(address: str, questions: Sequence[Question], sizes: Sequence[int] | None, calls: int) -> float:
-    """Requests a second on 16 connections: the median over the users."""
-    rates = []
-    for place, question in enumerate(questions):
-        run = h2load.closed(address, question.body, CONNECTIONS, calls * CONNECTIONS)
-        rates.append((h2load.answered(run, sizes[place]) if sizes else run).per_s)
-    return round(median(rates), 1)
-
-
 def on_transport(world: World, transport: str, options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """All figures of one transport."""
     questions = spread_over_seen(world.newest, options.users)
@@ -86,8 +76,8 @@ def on_transport(world: World, transport: str, options: argparse.Namespace, cons
             one = one_connection(server.address, nothing, questions, sizes, options)
             many = {
                 "connections": CONNECTIONS,
-                "per_s": per_s(server.address, questions, sizes, options.calls),
-                "empty_per_s": per_s(nothing, questions, None, options.calls),
+                "per_s": per_s(server.address, questions, options.calls),
+                "empty_per_s": per_s(nothing, questions, options.calls),
             }
         held = memory(server.pid)
     with empty("socket", typical, len(questions[0].body)) as echo:
@@ -121,8 +111,7 @@ def by_workers(
     for workers in options.workers:
         console.print(f"{transport}: {workers} workers", highlight=False)
         with serving(world.store.folder, transport, workers=workers) as server:
-            sizes = [len(data) for data in answers(server.address, [question.call for question in questions])]
-            rate = per_s(server.address, questions, sizes, options.calls)
+            rate = per_s(server.address, questions, options.calls)
             found.append({"workers": workers, "per_s": rate, **vars(memory(server.pid))})
     return found
 

@@ -26,23 +26,15 @@ from benchmarks.serving.figures import arrivals
 from benchmarks.serving.flips import flipping, flips_of
 from benchmarks.serving.known import WRONG, Known, known
 from benchmarks.serving.processes import holdings
-from benchmarks.serving.questions import Question, answers, spread_over_seen
+from benchmarks.serving.questions import spread_over_seen
 from benchmarks.serving.ripple import around_swaps, first_answers, pooled_ratio
-from benchmarks.serving.servers import TRANSPORTS, Serving, serving
+from benchmarks.serving.servers import TRANSPORTS, serving
+from benchmarks.serving.throughput import per_s
 from benchmarks.serving.worlds import SIZES, World, made
 
 _TARGET_RATIO = 1.2
 _N_USERS, _N_FLIPS_BEFORE = 64, 2
 _LEAD_S, _TAIL_S, _SETTLE_S = 5.0, 4.0, 3.0
-
-
-def half_of_maximum(server: Serving, questions: Sequence[Question]) -> float:
-    """Half of the requests a second that h2load gets answered on 16 connections."""
-    chosen = questions[:: len(questions) // 4]
-    runs = []
-    for question, data in zip(chosen, answers(server.address, [question.call for question in chosen]), strict=True):
-        runs.append(h2load.answered(h2load.closed(server.address, question.body, 16, 8000), len(data)).per_s)
-    return float(np.median(runs)) / 2
 
 
 def on_transport(world: World, transport: str, options: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -51,7 +43,7 @@ def on_transport(world: World, transport: str, options: argparse.Namespace, cons
     calls = [question.call for question in questions]
     right = known(world, transport, calls)
     with serving(world.store.folder, transport) as server:
-        rate = options.rate or half_of_maximum(server, questions)
+        rate = options.rate or per_s(server.address, questions[:: _N_USERS // 4]) / 2
         held = {"before": holdings(server.pid)}
         flips_of(flipping(world, _N_FLIPS_BEFORE, 0.0, options.every_s))
         time.sleep(_SETTLE_S)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.serving.http2 import Answer, Connection, Request
+from benchmarks.serving.calls import Answer, Request
+from benchmarks.serving.http2 import Connection
 
 _PATIENCE_S = 30.0
 

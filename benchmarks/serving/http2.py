@@ -1,4 +1,4 @@
-"""gRPC over a plain socket: a client thin enough to judge a server, and to tell what was shed from what was answered.
+"""A connection for gRPC calls on a plain socket: thin enough to judge a server, and it tells shed from answered.
 
 Requests are bytes made beforehand; a call costs one write, one read and a walk over a few frames. It knows as much of
 HTTP/2 as a server's answers to small requests need: it keeps no send window, which they can't fill.
@@ -8,82 +8,18 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import NamedTuple
 
+from benchmarks.serving.calls import BROKEN, DATA, END_STREAM, HEADERS, Answer, ProtocolError, Request, frame
 from benchmarks.serving.status import grpc_status
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
-_ACK, _END_STREAM, _END_HEADERS, _PADDED = 0x1, 0x1, 0x4, 0x8
+_RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = 3, 4, 6, 7, 8, 9
+_ACK, _PADDED = 0x1, 0x8
 # Without a table for its headers the server must spell every trailer out, so that they can be read by themselves.
 _TABLE_SIZE, _ENABLE_PUSH, _INITIAL_WINDOW = (1, 0), (2, 0), (4, 2**31 - 1)
 _DEFAULT_WINDOW = 65_535
-_READ_BYTES, _FRAME_BYTES = 1 << 16, 1 << 14
+_READ_BYTES = 1 << 16
 _CANCEL = 8
-BROKEN = -1
-"""The status of a call that ended without one."""
-
-
-# In HPACK: two fields of its table; the names of three, whose values follow; two names that are not in it.
-_POST_HTTP, _PATH, _AUTHORITY, _CONTENT_TYPE, _TE = b"\x83\x86", b"\x04", b"\x01", b"\x0f\x10", b"\x00\x02te"
-_TIMEOUT = b"\x00\x0cgrpc-timeout"
-
-
-class ProtocolError(Exception):
-    """The server sent what this client does not know."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A call, but for the number of its stream."""
-
-    headers: bytes
-    """The header block, in HPACK."""
-    body: bytes
-    """The message with gRPC's five bytes before it."""
-
-    def on(self, stream: int) -> bytes:
-        """What is written to make the call."""
-        return _frame(_HEADERS, _END_HEADERS, stream, self.headers) + _frame(_DATA, _END_STREAM, stream, self.body)
-
-
-class Answer(NamedTuple):
-    """A call that has ended."""
-
-    stream: int
-    """The number that `Connection.send` gave it."""
-    status: int
-    """gRPC's code; 0 is OK, BROKEN where the server reset the call or hung up."""
-    data: bytes
-    """All messages, each with gRPC's five bytes before it; empty where the call was refused."""
-
-
-def request(path: str, message: bytes, timeout: str | None = None) -> Request:
-    """The call of the method at `path`, such as /matinee.v1.Recommender/Recommend.
-
-    `timeout` is the deadline as gRPC spells it, such as 5S or 100m.
-    """
-    fields = [(_PATH, path), (_AUTHORITY, "localhost"), (_CONTENT_TYPE, "application/grpc"), (_TE, "trailers")]
-    fields += [(_TIMEOUT, timeout)] if timeout else []
-    assert len(message) < _FRAME_BYTES, "a longer message takes several frames"
-    return Request(_POST_HTTP + b"".join(name + _text(value) for name, value in fields), framed(message))
-
-
-def framed(message: bytes) -> bytes:
-    """`message` as a gRPC body: not compressed, its length, itself."""
-    return b"\0" + struct.pack(">I", len(message)) + message
-
-
-def messages(data: bytes) -> Iterator[bytes]:
-    """The messages of a gRPC body."""
-    start = 0
-    while start < len(data):
-        compressed, length = struct.unpack_from(">BI", data, start)
-        if compressed or start + 5 + length > len(data):
-            raise ProtocolError("the answer is no whole, uncompressed message")
-        yield data[start + 5 : start + 5 + length]
-        start += 5 + length
 
 
 class Connection:
@@ -95,7 +31,7 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         settings = b"".join(struct.pack(">HI", *one) for one in (_TABLE_SIZE, _ENABLE_PUSH, _INITIAL_WINDOW))
         widened = struct.pack(">I", 2**31 - 1 - _DEFAULT_WINDOW)
-        self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, settings) + _frame(_WINDOW_UPDATE, 0, 0, widened))
+        self._socket.sendall(_PREFACE + frame(_SETTINGS, 0, 0, settings) + frame(_WINDOW_UPDATE, 0, 0, widened))
         self._next = 1
         self._unread = b""
         self._received = 0
@@ -133,7 +69,7 @@ class Connection:
     def cancel(self, stream: int) -> None:
         """Give up the call on `stream`, if it has not ended: no Answer comes."""
         if self._open.pop(stream, None) is not None:
-            self._write(_frame(_RST_STREAM, 0, stream, struct.pack(">I", _CANCEL)))
+            self._write(frame(_RST_STREAM, 0, stream, struct.pack(">I", _CANCEL)))
 
     def ask(self, call: Request) -> Answer:
         """Make `call` and wait for its end."""
@@ -187,12 +123,12 @@ class Connection:
         self._unread = unread[start:]
 
     def _take(self, kind: int, flags: int, stream: int, payload: bytes) -> Answer | None:
-        if kind in (_DATA, _HEADERS):
+        if kind in (DATA, HEADERS):
             return self._part(kind, flags, stream, payload)
         if kind == _RST_STREAM and self._open.pop(stream, None) is not None:
             return Answer(stream, BROKEN, b"")
         if kind in (_SETTINGS, _PING) and not flags & _ACK:
-            self._write(_frame(kind, _ACK, 0, payload if kind == _PING else b""))
+            self._write(frame(kind, _ACK, 0, payload if kind == _PING else b""))
         elif kind == _GOAWAY:
             self.is_closing = True
         elif kind == _CONTINUATION:
@@ -202,18 +138,18 @@ class Connection:
     def _part(self, kind: int, flags: int, stream: int, payload: bytes) -> Answer | None:
         if flags & _PADDED:
             raise ProtocolError("the server sent a padded frame")
-        if kind == _DATA:
+        if kind == DATA:
             self._widen(len(payload))
         parts = self._open.get(stream)
         if parts is None:
             # Of a call that was given up.
             return None
-        if kind == _DATA:
+        if kind == DATA:
             parts.append(payload)
-        if not flags & _END_STREAM:
+        if not flags & END_STREAM:
             return None
         del self._open[stream]
-        status = grpc_status(payload) if kind == _HEADERS else None
+        status = grpc_status(payload) if kind == HEADERS else None
         if status is None:
             raise ProtocolError("a call ended without a grpc-status")
         return Answer(stream, status, b"".join(parts))
@@ -222,16 +158,5 @@ class Connection:
         """Let the server send on before the connection's window, of two gigabytes, is full."""
         self._received += n_bytes
         if self._received > 1 << 30:
-            self._write(_frame(_WINDOW_UPDATE, 0, 0, struct.pack(">I", self._received)))
+            self._write(frame(_WINDOW_UPDATE, 0, 0, struct.pack(">I", self._received)))
             self._received = 0
-
-
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    return len(payload).to_bytes(3) + struct.pack(">BBI", kind, flags, stream) + payload
-
-
-def _text(value: str) -> bytes:
-    """`value` as HPACK spells a string, without Huffman's code."""
-    raw = value.encode()
-    assert len(raw) < 127, "longer strings have a longer length"
-    return bytes([len(raw)]) + raw

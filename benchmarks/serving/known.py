@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from benchmarks.serving.http2 import Answer, Request
+from benchmarks.serving.calls import Answer, Request
 from benchmarks.serving.questions import answers
 from benchmarks.serving.servers import serving
 from benchmarks.serving.worlds import World

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from google.protobuf.message import Message
 
-from benchmarks.serving.http2 import Request, request
+from benchmarks.serving.calls import Request, request
 from indexer.bundle import Bundle
 from matinee.v1 import recommender_pb2 as pb
 from training.columns import Ids

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.serving.calls import Request, framed, request
 from benchmarks.serving.h2load import PATH
-from benchmarks.serving.http2 import Connection, Request, framed, request
+from benchmarks.serving.http2 import Connection
 from indexer.bundle import Bundle
 from matinee.v1 import recommender_pb2 as pb
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from benchmarks.data import BUILD
-from benchmarks.serving.http2 import Connection, request
+from benchmarks.serving.calls import request
+from benchmarks.serving.http2 import Connection
 
 TRANSPORTS = ("grpcio", "native")
 LOG = BUILD / "serving/server.log"

@@ -8,8 +8,9 @@ import grpc
 import pytest
 
 from benchmarks.serving.asker import Asker
+from benchmarks.serving.calls import BROKEN, messages, request
 from benchmarks.serving.empty import TRANSPORTS
-from benchmarks.serving.http2 import BROKEN, Connection, messages, request
+from benchmarks.serving.http2 import Connection
 from tests.benchmarks.moments import evenly
 
 CREATE = pytest.mark.parametrize("create", TRANSPORTS.values(), ids=TRANSPORTS)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks.serving.http2 import Answer
+from benchmarks.serving.calls import Answer
 from benchmarks.serving.known import WRONG, Known
 from benchmarks.serving.ladder import RUNGS, rungs
 from benchmarks.serving.mix import SERVICE, mixed
