@@ -23,6 +23,7 @@ VERBS = {
     "token": ("server.__main__", "server", "make a bearer token for a server's --token-file"),
     "recommend": ("matinee.lookup", "", "ask a server for a user's recommendations"),
     "similar": ("matinee.lookup", "", "ask a server for the items most like one item"),
+    "rate": ("matinee.lookup", "", "ask a server for what suits somebody new, from a few ratings"),
 }
 
 
