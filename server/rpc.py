@@ -127,8 +127,7 @@ def refusal_of(error: RequestError) -> Refusal:
 
 def methods_of(service: ServiceDescriptor, servicer: object, ended: Ended = unobserved) -> list[Method]:
     """Every method of `service`, answered by the method of `servicer` that has its name."""
-    there = [schema for schema in service.methods if schema.name in dir(servicer)]
-    return [Method(schema, getattr(servicer, schema.name), ended) for schema in there]
+    return [Method(schema, getattr(servicer, schema.name), ended) for schema in service.methods]
 
 
 def _trailers(error: RequestError) -> Metadata:
