@@ -37,8 +37,8 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_address(text: str) -> Address:
-    """The address that `text` writes. Raises UsageError where it writes none."""
+def parse_address(text: str, flag: str = "--address") -> Address:
+    """The address that `text`, given with `flag`, writes. Raises UsageError where it writes none."""
     if text.startswith(_UNIX) and len(text) > len(_UNIX):
         # unix:///path and unix:/path are the same, as in gRPC.
         return Address(path=Path(text.removeprefix(_UNIX).replace("///", "/", 1)))
@@ -47,12 +47,12 @@ def parse_address(text: str) -> Address:
     if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65_535) or (
         ":" in host and not bracketed
     ):
-        raise UsageError(f"--address is {text!r}; it must be HOST:PORT, [IPv6]:PORT or unix:PATH, with a port to 65535")
+        raise UsageError(f"{flag} is {text!r}; it must be HOST:PORT, [IPv6]:PORT or unix:PATH, with a port to 65535")
     return Address(host=host.strip("[]"), port=int(port))
 
 
-def prove_free(address: Address) -> None:
-    """Raise AddressError, saying why, where nobody could listen at `address` now.
+def prove_free(address: Address, flag: str = "--address") -> None:
+    """Raise AddressError, saying why, where nobody could listen at `address`, given with `flag`, now.
 
     gRPC's own refusal does not say why, and it would take a Unix socket away from the server that has it.
     """
@@ -63,7 +63,7 @@ def prove_free(address: Address) -> None:
             _connect_nowhere(address.path)
     except OSError as error:
         reason = error.strerror or error
-        raise AddressError(f"can't listen at {address}: {reason}; choose another with --address") from error
+        raise AddressError(f"can't listen at {address}: {reason}; choose another with {flag}") from error
 
 
 def hold(address: Address) -> tuple[socket.socket, Address]:
