@@ -7,9 +7,11 @@ items score as high as the last of those. Scores are exact, and the same for the
 is right.
 """
 
+import logging
 import random
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from queue import Empty, Full, Queue
 from time import perf_counter
 from typing import NamedTuple, Protocol
@@ -20,8 +22,11 @@ from numpy.typing import NDArray
 from indexer.search import Query, Scores
 from server.observing.recorder import Recorder
 
+_logger = logging.getLogger(__name__)
+
 _LONGEST_QUEUE = 64
 _BLOCK_ROWS = 4096
+_LOOK_S = 0.1
 _SHARE = 0.2
 """At most this share of one core is spent. Not by a lower priority: a thread that does not run while it holds the
 interpreter's lock stops all others."""
@@ -74,6 +79,11 @@ class Shadow:
         except Full:
             self._recorder.dropped(method)
 
+    @property
+    def n_waiting(self) -> int:
+        """How many answers wait to be compared."""
+        return self._answers.qsize()
+
     def close(self) -> None:
         """End the thread; what waits is not compared."""
         self._stopping.set()
@@ -81,15 +91,20 @@ class Shadow:
 
     def _compare_all(self) -> None:
         while not self._stopping.is_set():
-            try:
-                answer = self._answers.get(timeout=0.1)
-            except Empty:
-                continue
-            began = perf_counter()
+            with suppress(Empty):
+                answer = self._answers.get(timeout=_LOOK_S)
+                began = perf_counter()
+                self._compare(answer)
+                # It keeps its version open.
+                del answer
+                self._stopping.wait((perf_counter() - began) * (1 / _SHARE - 1))
+
+    def _compare(self, answer: _Answer) -> None:
+        try:
             self._recorder.compared(answer.method, *compare(answer.query, answer.k, answer.selection, answer.scores))
-            # It keeps its version open.
-            del answer
-            self._stopping.wait((perf_counter() - began) * (1 / _SHARE - 1))
+        except Exception:
+            # A bug, which is no reason to stop comparing.
+            _logger.exception("an answer of %s could not be compared with exact search", answer.method)
 
 
 def compare(query: Query, k: int, selection: Selected, scores: Scores) -> tuple[int, int]:
