@@ -18,6 +18,7 @@ from indexer.index import Index, Settings
 from indexer.index_file import map_index
 from indexer.keys import FLAT, IndexKey, checked_key
 from indexer.lock import Lease
+from indexer.popularity import Popularity
 from indexer.vectors import WIDTH_STEP, Floats
 from training.artefact import (
     MANIFEST,
@@ -63,6 +64,8 @@ class Bundle:
     """Whether a score is a predicted rating; otherwise it is a preference, about 0 to 1, and no rating."""
     catalogue: Catalogue
     """Who the rows are."""
+    popularity: Popularity
+    """How many users have rated each item."""
     recommend_index: Index
     """FAISS, inner product, over `item_vectors`; its row is the item row."""
     similar_index: Index
@@ -107,6 +110,7 @@ def finish_bundle(folder: Path, embeddings: Embeddings, width: int, facts: Mappi
         "user_embeddings": np.ascontiguousarray(embeddings.user_embeddings),
         "user_biases": np.ascontiguousarray(embeddings.user_biases),
         **embeddings.catalogue.to_arrays(),
+        **Popularity.of(embeddings.catalogue).to_arrays(),
     }
     save_arrays(folder, arrays)
     description = {
@@ -221,13 +225,15 @@ def _read(folder: Path, arrays: Arrays, manifest: Manifest, lease: Lease) -> Bun
             raise ArtefactError(f"{name}.npy: holds NaN or infinity; publish again")
     if missing := {RECOMMEND_INDEX, SIMILAR_INDEX} - manifest["files"].keys():
         raise ArtefactError(f"{min(missing)}: missing from the manifest")
+    catalogue = Catalogue.from_arrays(arrays, n_users, n_items)
     indexes = {name: _index(folder / name, arrays, manifest) for name in (RECOMMEND_INDEX, SIMILAR_INDEX)}
     return Bundle(
         folder=folder,
         **vectors,
         global_bias=check_number(manifest, "global_bias"),
         scores_are_ratings=scores_are_ratings(manifest),
-        catalogue=Catalogue.from_arrays(arrays, n_users, n_items),
+        catalogue=catalogue,
+        popularity=Popularity.from_arrays(arrays, catalogue),
         recommend_index=indexes[RECOMMEND_INDEX],
         similar_index=indexes[SIMILAR_INDEX],
         manifest=manifest,

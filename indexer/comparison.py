@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from indexer.bundle import Bundle
 from indexer.exact import best_unseen
-from indexer.index import Rows
+from indexer.selection import Rows
 from training.columns import Ids
 
 K = 10

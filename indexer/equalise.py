@@ -57,8 +57,9 @@ def fitted_to(queries: Floats, dim: int) -> Floats:
     return of_queries
 
 
-def equalised_query(vector: Floats, of_queries: Floats) -> Floats:
-    """A query, float32 (width,), equalised."""
-    equalised = np.zeros_like(vector)
-    equalised[: len(of_queries)] = of_queries @ vector[: len(of_queries)]
+def equalised_query(vectors: Floats, of_queries: Floats) -> Floats:
+    """Queries, float32 (…, width), equalised: the same shape."""
+    n_used = len(of_queries)
+    equalised = np.zeros_like(vectors)
+    equalised[..., :n_used] = vectors[..., :n_used] @ of_queries
     return equalised

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.bundle import Bundle
-from indexer.index import Rows
+from indexer.selection import Rows
 from indexer.vectors import query
 
 _BLOCK_USERS, _BLOCK_ITEMS = 64, 1 << 16

@@ -1,25 +1,22 @@
 """One FAISS index and how hard it looks: built block by block, asked for candidates with rows left out."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
 from indexer.equalise import equalised_query
 from indexer.keys import Family, IndexKey
+from indexer.selection import Rows, Selection
 from indexer.vectors import Floats
 
-Rows = NDArray[np.int64]
 FaissIndex = Any
 """FAISS ships no types."""
 
-NONE: Rows = np.empty(0, np.int64)
-"""No rows."""
 TUNED_K = 10
 """The k that settings are tuned for."""
 _SPARE = 6
@@ -60,54 +57,89 @@ class Index:
         return int(self.faiss.ntotal)
 
     def candidates(
-        self, vector: Floats, k: int, harder: int, settings: Settings, excluded: Rows
+        self, vector: Floats, k: int, harder: int, settings: Settings, selection: Selection
     ) -> tuple[Floats, Rows]:
-        """The rows that it takes for the best by inner product with `vector`, float32 (width,), without `excluded`.
+        """The rows of `selection` that it takes for the best by inner product with `vector`, float32 (width,).
 
-        At most `n_candidates`: its products, float32 (n,), best first, and the rows, int64 (n,). `excluded`: int64,
-        unique, ascending. The products of an approximate index are approximate; those of an equalised one are
-        distances.
+        At most `n_candidates`: its products, float32 (n,), best first, and the rows, int64 (n,). The products of an
+        approximate index are approximate; those of an equalised one are distances.
         """
-        if self.of_queries is not None:
-            vector = equalised_query(vector, self.of_queries)
         n_wanted = min(settings.n_candidates(k, harder), self.n_items)
-        effort = math.ceil(settings.effort * harder * math.sqrt(max(1.0, k / TUNED_K)))
-        if len(excluded) <= self._most_fetched_too:
-            products, rows = self._search(vector, n_wanted + len(excluded), effort, NONE)
-            kept = np.flatnonzero(~_are_among(rows, excluded))[:n_wanted] if len(excluded) else slice(n_wanted)
-            return products[kept], rows[kept]
-        return self._search(vector, n_wanted, effort, excluded)
+        effort = self._effort(k, harder, settings, selection)
+        vectors = self._asked(vector[np.newaxis])
+        n_fetched_too = self._fetched_too(selection, n_wanted)
+        if n_fetched_too is None:
+            products, rows = self._search(vectors, n_wanted, self._parameters(n_wanted, effort, selection))
+            return _found(products[0], rows[0])
+        n = min(n_wanted + n_fetched_too, self.n_items)
+        products, rows = self._search(vectors, n, self._parameters(n, effort))
+        if n_fetched_too == 0:
+            return _found(products[0], rows[0])
+        return _kept(products[0], rows[0], n_wanted, selection)
+
+    def candidates_of_many(
+        self, vectors: Floats, k: int, settings: Settings, selections: Sequence[Selection]
+    ) -> Iterator[tuple[Floats, Rows]]:
+        """`candidates` of many vectors, float32 (n, width), searched as one matrix.
+
+        Every selection must leave all rows but some: `is_for_many`.
+        """
+        n_wanted = settings.n_candidates(k, 1)
+        n = min(n_wanted + max(len(selection.excluded) for selection in selections), self.n_items)
+        parameters = self._parameters(n, self._effort(k, 1, settings, selections[0]))
+        products, rows = self._search(self._asked(vectors), n, parameters)
+        for each, selection in enumerate(selections):
+            yield _kept(products[each], rows[each], n_wanted, selection)
+
+    def is_for_many(self, selection: Selection) -> bool:
+        """Whether what is not in `selection` is cheaper to fetch than to have FAISS look up each row."""
+        return selection.allowed is None and len(selection.excluded) <= self._most_fetched_too
+
+    def _asked(self, vectors: Floats) -> Floats:
+        return vectors if self.of_queries is None else equalised_query(vectors, self.of_queries)
+
+    def _effort(self, k: int, harder: int, settings: Settings, selection: Selection) -> int:
+        # The k best of every tenth row lie about as far from the query as the 10 k best of all.
+        share = 1.0 if selection.allowed is None else selection.n_left / self.n_items
+        return math.ceil(settings.effort * harder * math.sqrt(max(1.0, k / share / TUNED_K)))
+
+    def _fetched_too(self, selection: Selection, n_wanted: int) -> int | None:
+        """How many rows that are not in `selection` are fetched too, and dropped; None where FAISS is told of it."""
+        if self.is_for_many(selection):
+            return len(selection.excluded)
+        if self._takes_no_selector:
+            # As many as there are among the rows on average.
+            return n_wanted * (self.n_items // max(selection.n_left, 1))
+        return None
+
+    @property
+    def _takes_no_selector(self) -> bool:
+        return self.key.family is Family.SCAN and bool(self.key.m)
 
     @property
     def _most_fetched_too(self) -> int:
         """Up to how many rows to leave out are fetched too, and dropped: faster than to have FAISS look up each row."""
-        if self.key.family is Family.SCAN and self.key.m:
-            # FAISS takes no selector there.
+        if self._takes_no_selector:
             return self.n_items
         return {Family.SCAN: 100, Family.LISTS: 1_000, Family.GRAPH: 0}[self.key.family]
 
-    def _search(self, vector: Floats, n: int, effort: int, excluded: Rows) -> tuple[Floats, Rows]:
-        n = min(n, self.n_items)
-        products, rows = self.faiss.search(vector[np.newaxis], n, params=self._parameters(n, effort, excluded))
-        n_found = n if rows[0, -1] >= 0 else int(np.count_nonzero(rows[0] >= 0))
-        return products[0, :n_found], rows[0, :n_found]
+    def _search(self, vectors: Floats, n: int, parameters: faiss.SearchParameters | None) -> tuple[Floats, Rows]:
+        """Its products, float32 (m, n), and rows, int64 (m, n), -1 behind the last that it found."""
+        products, rows = self.faiss.search(vectors, n, params=parameters)
+        return products, rows
 
-    def _parameters(self, n: int, effort: int, excluded: Rows) -> faiss.SearchParameters | None:
+    def _parameters(self, n: int, effort: int, selection: Selection | None = None) -> faiss.SearchParameters | None:
         effort = max(effort, n) if self.key.links else min(effort, self.key.nlist)
-        if len(excluded) == 0:
+        if selection is None:
             return _looking(self.key.family, effort)
-        selector = self._bitmap(excluded) if self.key.family is Family.SCAN else _all_but(excluded)
-        return _looking.__wrapped__(self.key.family, effort, sel=selector)
+        return _looking.__wrapped__(self.key.family, effort, sel=self._selector(selection))
 
-    def _bitmap(self, excluded: Rows) -> faiss.IDSelector:
-        # Every row is looked up: a bitmap is the fastest to ask, a set the fastest to make.
-        bitmap = self._everything.copy()
-        np.bitwise_and.at(bitmap, excluded >> 3, ~(np.uint8(1) << (excluded & 7).astype(np.uint8)))
-        return faiss.IDSelectorBitmap(bitmap)  # type: ignore[call-arg, arg-type]  # Python's takes an array and keeps it
-
-    @cached_property
-    def _everything(self) -> NDArray[np.uint8]:
-        return np.full(-(-self.n_items // 8), 255, np.uint8)
+    def _selector(self, selection: Selection) -> faiss.IDSelector:
+        if selection.allowed is None and self.key.family is not Family.SCAN:
+            # FAISS's set takes no longer to make for more items, and few rows are looked up.
+            return faiss.IDSelectorNot(faiss.IDSelectorBatch(selection.excluded))
+        # Every row is looked up, or few are left: a bitmap is the fastest to ask, a set the fastest to make.
+        return faiss.IDSelectorBitmap(selection.bits)  # type: ignore[call-arg, arg-type]  # Python's takes an array and keeps it
 
 
 @lru_cache
@@ -121,16 +153,19 @@ def _looking(family: Family, effort: int, **selector: faiss.IDSelector) -> faiss
     return parameters
 
 
-def _are_among(rows: Rows, ascending: Rows) -> NDArray[np.bool_]:
-    """Whether each of `rows` is one of the `ascending` ones, of which there is at least one."""
-    places = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
-    are: NDArray[np.bool_] = ascending[places] == rows
-    return are
+def _found(products: Floats, rows: Rows) -> tuple[Floats, Rows]:
+    """Without what stands for rows that FAISS did not find."""
+    if rows[-1] >= 0:
+        return products, rows
+    n = int(np.count_nonzero(rows >= 0))
+    return products[:n], rows[:n]
 
 
-def _all_but(excluded: Rows) -> faiss.IDSelector:
-    # FAISS's set takes no longer to make for more items, and few rows are looked up.
-    return faiss.IDSelectorNot(faiss.IDSelectorBatch(excluded))
+def _kept(products: Floats, rows: Rows, n: int, selection: Selection) -> tuple[Floats, Rows]:
+    """The first n that were found and are in `selection`."""
+    products, rows = _found(products, rows)
+    kept = np.flatnonzero(selection.keeps(rows))[:n]
+    return products[kept], rows[kept]
 
 
 def new_index(key: IndexKey, width: int, sample: Floats, centroids: Floats | None = None) -> FaissIndex:

@@ -8,8 +8,8 @@ w, the weight of the item biases, is 1 for the model's own score.
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.index import Rows
 from indexer.search import Query, Scores, exact_lengths, exact_products, float32_slack
+from indexer.selection import Rows
 from indexer.vectors import Floats
 from indexer.vectors import query as query_vector
 
@@ -35,11 +35,14 @@ class Scorer:
 
     def user_query(self, user_row: int, item_bias_weight: float = 1.0) -> Query:
         """What finds the items that score best for a user."""
+        return self.query(self._user_embeddings[user_row], float(self._user_biases[user_row]), item_bias_weight)
+
+    def query(self, user_embedding: Floats, user_bias: float, item_bias_weight: float = 1.0) -> Query:
+        """What finds the items that score best for a user with this embedding, float32 (dim,), and this bias."""
         weight = item_bias_weight if self.has_item_biases else 0.0
-        embedding = self._user_embeddings[user_row]
-        vector = query_vector(embedding, self._item_vectors.shape[1], weight)
-        exact = np.append(embedding, np.float32(weight)).astype(np.float64)
-        offset = self._global_bias + float(self._user_biases[user_row])
+        vector = query_vector(user_embedding, self._item_vectors.shape[1], weight)
+        exact = vector[: self._dim + 1].astype(np.float64)
+        offset = self._global_bias + user_bias
         return Query(
             vector=vector,
             scores=lambda rows: offset + exact_products(self._item_vectors, rows, exact),

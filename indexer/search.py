@@ -6,18 +6,22 @@ its float32 products can be wrong. Of an approximate one they are the best of wh
 among many equal items or where too few were found, more candidates are fetched, and at last every row is scored.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.index import NONE, Index, Rows
+from indexer.index import Index
+from indexer.selection import NONE, Rows, Selection
 
 Scores = NDArray[np.float64]
 
 _HARDER = 8
 _BLOCK_ROWS = 1 << 16
+_FEW = 1_000
+"""Of so few rows every score is computed sooner than an index finds the best."""
+_BLOCK_QUERIES = 256
 _FLOAT32_ROUNDING = 2.0**-24
 _FLOAT32_SAFE = 1e30
 
@@ -48,36 +52,80 @@ def float32_slack(query: NDArray[np.float32], row_norm: float) -> float:
     return 4 * len(query) * _FLOAT32_ROUNDING * largest if largest < _FLOAT32_SAFE else float("inf")
 
 
-def top_rows(index: Index, query: Query, k: int, excluded: Rows = NONE) -> tuple[Rows, Scores]:
-    """The k best rows that are not `excluded`, best first, equal scores in row order: int64, float64 (k,).
+def top_rows(index: Index, query: Query, k: int, selection: Selection) -> tuple[Rows, Scores]:
+    """The k best rows of `selection`, best first, equal scores in row order: int64, float64 (k,).
 
-    Fewer come back only where fewer are left. `excluded`: int64, unique, ascending.
+    Fewer come back only where fewer are left.
     """
-    n_left = index.n_items - len(excluded)
+    return _answer(index, query, k, selection, harder=1)
+
+
+def top_rows_of_many(
+    index: Index, queries: Sequence[Query], k: int, selections: Sequence[Selection]
+) -> Iterator[tuple[Rows, Scores]]:
+    """`top_rows` of each query, those that can be searched as one matrix."""
+    together = [each for each, selection in enumerate(selections) if _is_for_many(index, queries[each], k, selection)]
+    # Those that leave out equally many: all of a block fetch as many rows as the one that needs the most.
+    together.sort(key=lambda each: len(selections[each].excluded))
+    answers: dict[int, tuple[Rows, Scores]] = {}
+    for start in range(0, len(together), _BLOCK_QUERIES):
+        block = together[start : start + _BLOCK_QUERIES]
+        answers.update(zip(block, _answered_together(index, queries, k, selections, block), strict=True))
+    for each, (query, selection) in enumerate(zip(queries, selections, strict=True)):
+        yield answers.pop(each) if each in answers else top_rows(index, query, k, selection)
+
+
+def _is_for_many(index: Index, query: Query, k: int, selection: Selection) -> bool:
+    return (
+        query.is_usual
+        and bool(query.vector.any())
+        and index.is_for_many(selection)
+        and index.settings.n_candidates(k, 1) < selection.n_left
+    )
+
+
+def _answered_together(
+    index: Index, queries: Sequence[Query], k: int, selections: Sequence[Selection], block: Sequence[int]
+) -> Iterator[tuple[Rows, Scores]]:
+    vectors = np.stack([queries[each].vector for each in block])
+    chosen = [selections[each] for each in block]
+    found = index.candidates_of_many(vectors, k, index.settings, chosen)
+    for each, (products, rows) in zip(block, found, strict=True):
+        query, selection = queries[each], selections[each]
+        yield _proved(index, query, k, products, rows) or _answer(index, query, k, selection, _HARDER)
+
+
+def _answer(index: Index, query: Query, k: int, selection: Selection, harder: int) -> tuple[Rows, Scores]:
+    """The k best, looked for so much harder than usual to begin with."""
+    n_left = selection.n_left
     k = min(k, n_left)
     if k == 0:
         return NONE, np.empty(0)
     if not query.vector.any():
         # Nothing is told apart, as for a user of whom the model learnt nothing: no need to score every row for it.
-        rows = _all_but(excluded, k + len(excluded))[:k]
+        rows = selection.first(k)
         return rows, query.scores(rows)
-    harder, settings = 1, index.settings if query.is_usual else index.unusual_settings
-    while settings.n_candidates(k, harder) < n_left:
-        products, found = index.candidates(query.vector, k, harder, settings, excluded)
-        if len(found) >= k:
-            rows, scores = _best(found, query.scores(found), k)
-            if not index.key.is_exact or scores[-1] > query.offset + float(products[-1]) + query.slack:
-                return rows, scores
+    settings = index.settings if query.is_usual else index.unusual_settings
+    few = 0 if selection.allowed is None else _FEW
+    while max(settings.n_candidates(k, harder), few) < n_left:
+        products, found = index.candidates(query.vector, k, harder, settings, selection)
+        if answer := _proved(index, query, k, products, found):
+            return answer
         harder *= _HARDER
-    every = _all_but(excluded, index.n_items)
+    every = selection.rows()
     return _best(every, query.scores(every), k)
 
 
-def _all_but(excluded: Rows, n: int) -> Rows:
-    """The first n rows without those that are excluded."""
-    left = np.ones(n, np.bool_)
-    left[excluded[: np.searchsorted(excluded, n)]] = False
-    return np.flatnonzero(left)
+def _proved(
+    index: Index, query: Query, k: int, products: NDArray[np.float32], found: Rows
+) -> tuple[Rows, Scores] | None:
+    """The k best of the candidates; None where there are too few, or where others might score as high."""
+    if len(found) < k:
+        return None
+    rows, scores = _best(found, query.scores(found), k)
+    if index.key.is_exact and scores[-1] <= query.offset + float(products[-1]) + query.slack:
+        return None
+    return rows, scores
 
 
 def exact_products(vectors: NDArray[np.float32], rows: Rows, query: NDArray[np.float64]) -> Scores:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.index import Rows
+from indexer.selection import Rows
 from training.columns import Ids, Strings
 from training.embeddings import Catalogue
 

@@ -6,6 +6,8 @@ ServerError (a MatineeError)
 │   ├── OutOfRangeError      a field is missing or outside its range
 │   ├── UnknownUserError     the model was not trained on this user
 │   ├── UnknownItemError     the model was not trained on this item
+│   ├── UnknownRatedItemsError  the model was trained on none of the items that somebody rated
+│   ├── NoFoldInError        the model does not say how its users were fitted: it can't fit another
 │   ├── NotRatingsError      the model's scores are preferences: it predicts no ratings
 │   ├── NoModelError         no model version is loaded yet
 │   ├── OverloadedError      too many calls are here already
@@ -60,6 +62,23 @@ class UnknownItemError(RequestError):
 
     def __init__(self, field: str, item_id: str) -> None:
         super().__init__(f"{field} {shown(item_id)}: the model was not trained on this item")
+
+
+class UnknownRatedItemsError(RequestError):
+    """The model was trained on none of the items that somebody rated."""
+
+    def __init__(self, n_ratings: int) -> None:
+        super().__init__(f"ratings: the model was trained on none of the {n_ratings} rated items")
+
+
+class NoFoldInError(RequestError):
+    """The model does not say how its users were fitted, so that nobody else can be."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this model does not say how its users were fitted: it was imported, or trained by an older release;"
+            " publish one of: matinee train"
+        )
 
 
 class NotRatingsError(RequestError):

@@ -1,14 +1,30 @@
 """The methods of `matinee.v1.Recommender`: each checks its request, asks one retriever once, and responds.
 
-A method is a function from its request to its response that raises RequestError; `server/rpc.py` makes it a handler.
+A method is a function from its request to its response, or to a stream of them, that raises RequestError;
+`server/rpc.py` makes it a handler.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from matinee.v1 import recommender_pb2 as pb
-from server.checks import checked_id, checked_ids, checked_k
+from server.checks import (
+    MAX_USERS,
+    checked_filters,
+    checked_id,
+    checked_ids,
+    checked_k,
+    checked_ratings,
+    checked_weight,
+)
 from server.live import Live
-from server.retriever import ScoredItem
+from server.retriever import Options, Recommendations, Retriever, ScoredItem
+
+_SCORE_KINDS = {
+    "rating": pb.SCORE_KIND_RATING,
+    "preference": pb.SCORE_KIND_PREFERENCE,
+    "popularity": pb.SCORE_KIND_POPULARITY,
+    "weighted": pb.SCORE_KIND_WEIGHTED,
+}
 
 
 class Recommender:
@@ -19,21 +35,19 @@ class Recommender:
 
     def Recommend(self, request: pb.RecommendRequest) -> pb.RecommendResponse:  # noqa: N802  the schema's name
         """The k unseen items with the highest score for one user."""
-        user_id = checked_id("user_id", request.user_id)
-        k = checked_k(request.k if request.HasField("k") else None)
-        excluded = checked_ids("exclude_item_ids", request.exclude_item_ids, least=0)
+        user_id, options = checked_id("user_id", request.user_id), _options(request)
         retriever = self._live.retriever()
-        items = retriever.recommend(user_id, k, include_seen=request.include_seen, exclude_item_ids=excluded)
-        kind = pb.SCORE_KIND_RATING if retriever.scores_are_ratings else pb.SCORE_KIND_PREFERENCE
-        return pb.RecommendResponse(items=_messages(items), model_version=retriever.version, score_kind=kind)
+        found = retriever.recommend(user_id, options._replace(popular_if_unknown=request.popular_if_unknown))
+        kind = _SCORE_KINDS[found.score_kind]
+        return pb.RecommendResponse(items=_messages(found.items), model_version=retriever.version, score_kind=kind)
 
     def SimilarItems(self, request: pb.SimilarItemsRequest) -> pb.SimilarItemsResponse:  # noqa: N802  the schema's name
         """The k items most like one item."""
         item_id = checked_id("item_id", request.item_id)
         k = checked_k(request.k if request.HasField("k") else None)
-        excluded = checked_ids("exclude_item_ids", request.exclude_item_ids, least=0)
+        filters = checked_filters(request)
         retriever = self._live.retriever()
-        items = retriever.similar(item_id, k, exclude_item_ids=excluded)
+        items = retriever.similar(item_id, k, filters)
         return pb.SimilarItemsResponse(items=_messages(items), model_version=retriever.version)
 
     def PredictRatings(  # noqa: N802  the schema's name
@@ -55,6 +69,57 @@ class Recommender:
         retriever = self._live.retriever()
         items = [pb.Item(item_id=item.item_id, title=item.title, tags=item.tags) for item in retriever.items(item_ids)]
         return pb.GetItemsResponse(items=items, model_version=retriever.version)
+
+    def RecommendFromRatings(  # noqa: N802  the schema's name
+        self, request: pb.RecommendFromRatingsRequest
+    ) -> pb.RecommendFromRatingsResponse:
+        """The k items that suit somebody with the given ratings."""
+        ratings, options = checked_ratings(request.ratings), _options(request)
+        retriever = self._live.retriever()
+        found, ignored = retriever.recommend_from_ratings(ratings, options)
+        return pb.RecommendFromRatingsResponse(
+            items=_messages(found.items),
+            model_version=retriever.version,
+            score_kind=_SCORE_KINDS[found.score_kind],
+            ignored_item_ids=ignored,
+        )
+
+    def BatchRecommend(  # noqa: N802  the schema's name
+        self, request: pb.BatchRecommendRequest
+    ) -> Iterator[pb.BatchRecommendResponse]:
+        """The k unseen items with the highest score for each of many users, all from one version."""
+        user_ids, options = checked_ids("user_ids", request.user_ids, least=1, most=MAX_USERS), _options(request)
+        retriever = self._live.retriever()
+        return _batch(retriever, user_ids, options._replace(popular_if_unknown=request.popular_if_unknown))
+
+
+def _options(
+    request: pb.RecommendRequest | pb.RecommendFromRatingsRequest | pb.BatchRecommendRequest,
+) -> Options:
+    """What every request for recommendations has."""
+    return Options(
+        k=checked_k(request.k if request.HasField("k") else None),
+        include_seen=request.include_seen,
+        filters=checked_filters(request),
+        item_bias_weight=checked_weight(request.item_bias_weight if request.HasField("item_bias_weight") else None),
+    )
+
+
+def _batch(retriever: Retriever, user_ids: Sequence[str], options: Options) -> Iterator[pb.BatchRecommendResponse]:
+    for block in retriever.recommend_to_many(user_ids, options):
+        users = [_of_user(user_id, found) for user_id, found in block]
+        yield pb.BatchRecommendResponse(users=users, model_version=retriever.version)
+
+
+def _of_user(user_id: str, found: Recommendations | None) -> pb.UserRecommendations:
+    if found is None:
+        return pb.UserRecommendations(user_id=user_id, is_unknown=True)
+    return pb.UserRecommendations(
+        user_id=user_id,
+        items=_messages(found.items),
+        is_unknown=found.score_kind == "popularity",
+        score_kind=_SCORE_KINDS[found.score_kind],
+    )
 
 
 def _messages(items: Iterable[ScoredItem]) -> list[pb.ScoredItem]:

@@ -4,6 +4,7 @@ import grpc
 
 from server.errors import (
     ExpiredError,
+    NoFoldInError,
     NoModelError,
     NotRatingsError,
     OutOfRangeError,
@@ -11,6 +12,7 @@ from server.errors import (
     RequestError,
     UndecodableError,
     UnknownItemError,
+    UnknownRatedItemsError,
     UnknownUserError,
 )
 
@@ -19,6 +21,8 @@ STATUS: dict[type[RequestError], grpc.StatusCode] = {
     OutOfRangeError: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownUserError: grpc.StatusCode.NOT_FOUND,
     UnknownItemError: grpc.StatusCode.NOT_FOUND,
+    UnknownRatedItemsError: grpc.StatusCode.NOT_FOUND,
+    NoFoldInError: grpc.StatusCode.FAILED_PRECONDITION,
     NotRatingsError: grpc.StatusCode.FAILED_PRECONDITION,
     NoModelError: grpc.StatusCode.UNAVAILABLE,
     OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -12,6 +12,7 @@ import numpy as np
 from indexer.choice.questions import Question
 from indexer.index import Index
 from indexer.search import top_rows
+from indexer.selection import Selection
 
 _WARM_UP, _MOST, _LONGEST_S, _ROUNDS = 4, 500, 0.4, 5
 
@@ -40,7 +41,7 @@ def recalls(index: Index, questions: Sequence[Question]) -> dict[str, float]:
 
 def _found(index: Index, question: Question) -> int:
     # Scores are exact, and the same for the same row: any that reaches the last right one is right.
-    scores = top_rows(index, question.query, question.k, question.excluded)[1]
+    scores = top_rows(index, question.query, question.k, Selection(index.n_items, question.excluded))[1]
     return int(np.count_nonzero(scores >= question.least))
 
 
@@ -65,7 +66,7 @@ def _taken_s(index: Index, questions: Sequence[Question], most: int, longest_s: 
     for turn in range(-_WARM_UP, most):
         question = questions[turn * stride % len(questions)]
         began = time.perf_counter()
-        top_rows(index, question.query, question.k, question.excluded)
+        top_rows(index, question.query, question.k, Selection(index.n_items, question.excluded))
         if turn >= 0:
             taken.append(time.perf_counter() - began)
         if sum(taken) > longest_s:

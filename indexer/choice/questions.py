@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from indexer.index import NONE, FaissIndex, Rows
+from indexer.index import FaissIndex
 from indexer.scoring import Scorer
 from indexer.search import Query
+from indexer.selection import NONE, Rows
 from indexer.vectors import LEAST_BIAS_WEIGHT, MOST_BIAS_WEIGHT, Floats, sampled
 from training.columns import Ragged
 

@@ -12,7 +12,7 @@ from indexer.choice.decide import Limits
 from indexer.choice.report import render
 from indexer.errors import IndexKeyError, IndexSizeError
 from indexer.store import Store
-from server.retriever import Retriever
+from server.retriever import Options, Retriever
 from tests.server.running import every_share_seen
 from tests.world import oracle, random_embeddings
 from training.embeddings import Embeddings
@@ -64,7 +64,7 @@ def test_whatever_the_index_recommendations_are_the_oracles_but_for_few(
     bundle = built(embeddings, tmp_path, index_key=key, limits=Limits(0.97))
     retriever, found = Retriever(bundle), 0
     for user_row in range(0, 80, 2):
-        items = retriever.recommend(embeddings.catalogue.user_ids[user_row], 10)
+        items = retriever.recommend(embeddings.catalogue.user_ids[user_row]).items
         seen = embeddings.catalogue.seen[user_row]
         expected = oracle(embeddings, user_row, 10, seen)
         rows = [embeddings.catalogue.item_ids.row(item.item_id) for item in items]
@@ -122,12 +122,12 @@ def test_an_index_that_is_bad_on_purpose_leaves_the_old_one_served(tmp_path: Pat
     assert main([*index, "--index-key", "PQ3x4fs", "--allow-low-recall"]) == 0
     assert store.current() != before
     query = Retriever(store.open_current())
-    assert len(query.recommend("1", 10)) == 10
+    assert len(query.recommend("1").items) == 10
 
 
 def test_the_same_question_twice_has_the_same_answer(chosen: Bundle, embeddings: Embeddings) -> None:
     retriever = Retriever(chosen)
-    first, second = ([retriever.recommend(str(user), 20) for user in range(1, 20)] for _ in range(2))
+    first, second = ([retriever.recommend(str(user), Options(k=20)) for user in range(1, 20)] for _ in range(2))
     assert first == second
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from indexer.choice.measure import recall, recalls
 from indexer.choice.questions import K, Question, answered, n_questions, of_items, of_users
-from indexer.index import Index, Rows
+from indexer.index import Index
 from indexer.keys import parse_key
 from indexer.scoring import Scorer
+from indexer.selection import Rows
 from indexer.vectors import Floats, augment, unit_rows
 from tests.indexer.small import index_over
 from tests.server.running import every_share_seen, full_of_ties, similar_oracle

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from indexer.index import Index, Rows, Settings
+from indexer.index import Index, Settings
 from indexer.scoring import Scorer
-from indexer.search import Query, exact_products, float32_slack, top_rows
+from indexer.search import Query, exact_products, float32_slack, top_rows, top_rows_of_many
+from indexer.selection import NONE, Rows, Selection, bits_of
 from indexer.vectors import augment
 from tests.indexer.small import index_over
 from tests.world import oracle, random_embeddings
@@ -71,7 +72,7 @@ def test_an_index_that_looks_everywhere_finds_the_k_best_that_are_left(
     vector, excluded, scores = asked(seed, n_left)
     expected = [row for row in np.argsort(-scores) if row not in set(excluded.tolist())][:k]
 
-    rows, found = top_rows(INDEXES[key], looking_for(vector), k, excluded)
+    rows, found = top_rows(INDEXES[key], looking_for(vector), k, Selection(N_ROWS, excluded))
 
     assert rows.tolist() == expected
     np.testing.assert_allclose(found, scores[expected], rtol=1e-12)
@@ -84,11 +85,54 @@ def test_any_index_gives_k_that_are_left_once_each_with_exact_scores_best_first(
     key: str, seed: int, n_left: int, k: int
 ) -> None:
     vector, excluded, scores = asked(seed, n_left)
-    rows, found = top_rows(INDEXES[key], looking_for(vector), k, excluded)
+    rows, found = top_rows(INDEXES[key], looking_for(vector), k, Selection(N_ROWS, excluded))
     assert len(rows) == len(set(rows.tolist())) == min(k, n_left)
     assert not np.isin(rows, excluded).any()
     np.testing.assert_allclose(found, scores[rows], rtol=1e-12)
     assert np.all(np.diff(found) <= 0)
+
+
+@pytest.mark.parametrize("key", [*LOOKING_EVERYWHERE, *LOOKING_AROUND])
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, n_left=n_lefts, n_allowed=n_lefts, k=ks)
+def test_any_index_gives_the_best_of_a_part_of_the_rows(
+    key: str, seed: int, n_left: int, n_allowed: int, k: int
+) -> None:
+    vector, excluded, scores = asked(seed, n_left)
+    allowed = np.random.default_rng(seed + 1).choice(N_ROWS, n_allowed, replace=False)
+    left = np.setdiff1d(allowed, excluded)
+    # So few rows are scored one by one otherwise, whatever the index.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("indexer.search._FEW", 0)
+        selection = Selection(N_ROWS, excluded, bits_of(allowed, N_ROWS))
+        rows, found = top_rows(INDEXES[key], looking_for(vector), k, selection)
+
+    assert len(rows) == len(set(rows.tolist())) == min(k, len(left))
+    assert np.isin(rows, left).all()
+    np.testing.assert_allclose(found, scores[rows], rtol=1e-12)
+    assert np.all(np.diff(found) <= 0)
+    if key in LOOKING_EVERYWHERE:
+        assert rows.tolist() == left[np.argsort(-scores[left])][:k].tolist()
+
+
+@pytest.mark.parametrize("key", [*LOOKING_EVERYWHERE, *LOOKING_AROUND])
+@settings(max_examples=10, deadline=None)
+@given(seed=seeds, k=ks)
+def test_many_are_answered_as_each_of_them_is(key: str, seed: int, k: int) -> None:
+    questions = [asked(seed + each, n_left) for each, n_left in enumerate((0, 3, 250, 380, 430, 499, 500, 500))]
+    queries = [looking_for(vector) for vector, _, _ in questions]
+    queries[-1] = looking_for(np.zeros(WIDTH, np.float32))
+    selections = [Selection(N_ROWS, excluded) for _, excluded, _ in questions]
+    selections[4] = Selection(N_ROWS, questions[4][1], bits_of(np.arange(0, N_ROWS, 2), N_ROWS))
+
+    answers = list(top_rows_of_many(INDEXES[key], queries, k, selections))
+
+    for (rows, found), query, selection in zip(answers, queries, selections, strict=True):
+        assert len(rows) == len(set(rows.tolist())) == min(k, selection.n_left)
+        assert selection.keeps(rows).all()
+        np.testing.assert_allclose(found, query.scores(rows), rtol=1e-12)
+        if key in LOOKING_EVERYWHERE:
+            assert rows.tolist() == top_rows(INDEXES[key], query, k, selection)[0].tolist()
 
 
 @pytest.mark.parametrize("key", [*LOOKING_EVERYWHERE, *LOOKING_AROUND])
@@ -101,9 +145,9 @@ def test_more_effort_finds_more_and_at_last_all(key: str) -> None:
         for seed in range(40):
             vector, excluded, scores = asked(seed, N_ROWS - 30)
             scores[excluded] = -np.inf
-            hits += len(
-                {*np.argsort(-scores)[:10].tolist()} & {*top_rows(eager, looking_for(vector), 10, excluded)[0].tolist()}
-            )
+            found, _ = top_rows(eager, looking_for(vector), 10, Selection(N_ROWS, excluded))
+            hits += len({*np.argsort(-scores)[:10].tolist()} & {*found.tolist()})
+
         return hits / 400
 
     least, more, most = recall(1, 1), recall(4, 4), recall(512, 60)
@@ -125,7 +169,7 @@ def test_products_that_overflow_float32_still_rank_every_row() -> None:
     vectors = VECTORS * np.float32(1e25)
     vector = vectors[0]
     scores = (vectors.astype(np.float64) * vector.astype(np.float64)).sum(axis=1)
-    rows, _ = top_rows(index_over(vectors, "Flat"), looking_for(vector, vectors), 20)
+    rows, _ = top_rows(index_over(vectors, "Flat"), looking_for(vector, vectors), 20, Selection(N_ROWS, NONE))
     assert rows.tolist() == np.argsort(-scores)[:20].tolist()
 
 
@@ -138,7 +182,7 @@ def test_a_query_of_zeros_finds_the_first_rows_that_are_left_and_searches_for_no
         raise AssertionError("was asked")
 
     deaf = Index(index.key, Deaf(never), index.settings)
-    rows, scores = top_rows(deaf, looking_for(np.zeros(WIDTH, np.float32)), k, excluded)
+    rows, scores = top_rows(deaf, looking_for(np.zeros(WIDTH, np.float32)), k, Selection(N_ROWS, excluded))
     assert rows.tolist() == list(range(N_ROWS - n_left, N_ROWS))[:k]
     assert scores.tolist() == [0.0] * len(rows)
 
@@ -164,5 +208,5 @@ def test_a_scorers_queries_find_what_the_oracle_finds(seed: int, user_row: int, 
     vectors = augment(embeddings.item_embeddings, embeddings.item_biases)
     scorer = Scorer(embeddings.user_embeddings, embeddings.user_biases, vectors, embeddings.global_bias)
     seen = embeddings.catalogue.seen[user_row].astype(np.int64)
-    rows, _ = top_rows(index_over(vectors, "Flat"), scorer.user_query(user_row), k, seen)
+    rows, _ = top_rows(index_over(vectors, "Flat"), scorer.user_query(user_row), k, Selection(embeddings.n_items, seen))
     assert rows.tolist() == oracle(embeddings, user_row, k, seen)

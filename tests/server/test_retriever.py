@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.errors import UnknownItemError, UnknownUserError
-from server.retriever import Retriever
+from server.filters import Filters
+from server.retriever import Options, Retriever
 from tests.server.running import cosines, every_share_seen, full_of_ties, opened, similar_oracle
 from tests.world import checker_board, oracle, predicted_ratings, random_embeddings, with_zeros
 from training.embeddings import Embeddings
@@ -51,7 +52,7 @@ def test_recommendations_are_the_oracles_whatever_is_left_out(
     seen = [] if include_seen else embeddings.catalogue.seen[user_row].tolist()
     expected = oracle(embeddings, user_row, k, [*known_rows(embeddings, excluded), *seen])
 
-    found = retrievers[world].recommend(user_id, k, include_seen=include_seen, exclude_item_ids=excluded)
+    found = retrievers[world].recommend(user_id, Options(k, include_seen, Filters(excluded))).items
 
     assert [item.item_id for item in found] == ids_of(embeddings, expected)
     scores = predicted_ratings(embeddings, user_row)[expected]
@@ -68,7 +69,7 @@ def test_similar_items_are_the_oracles_and_never_the_item_itself(
     item_id = embeddings.catalogue.item_ids[item_row]
     expected = similar_oracle(embeddings, item_row, k, known_rows(embeddings, excluded))
 
-    found = retrievers[world].similar(item_id, k, exclude_item_ids=excluded)
+    found = retrievers[world].similar(item_id, k, Filters(excluded))
 
     if world == "plain":
         assert [item.item_id for item in found] == ids_of(embeddings, expected)
@@ -89,10 +90,10 @@ def test_equal_scores_come_in_the_order_of_the_rows_however_many_there_are(tmp_p
         item_biases=np.zeros_like(embeddings.item_biases),
     )
     retriever = retriever_of(tmp_path, flat)
-    assert [item.item_id for item in retriever.recommend("1", 10)] == ids_of(flat, list(range(10)))
-    assert [item.item_id for item in retriever.recommend("1", 10, exclude_item_ids=ids_of(flat, [0, 3]))] == ids_of(
-        flat, [1, 2, 4, 5, 6, 7, 8, 9, 10, 11]
-    )
+    assert [item.item_id for item in retriever.recommend("1").items] == ids_of(flat, list(range(10)))
+    assert [
+        item.item_id for item in retriever.recommend("1", Options(filters=Filters(ids_of(flat, [0, 3])))).items
+    ] == ids_of(flat, [1, 2, 4, 5, 6, 7, 8, 9, 10, 11])
     assert [item.item_id for item in retriever.similar(flat.catalogue.item_ids[2], 3)] == ids_of(flat, [0, 1, 3])
 
 
@@ -104,7 +105,7 @@ def test_scores_that_float32_can_not_tell_apart_are_ranked(tmp_path: Path) -> No
         item_embeddings=np.zeros_like(embeddings.item_embeddings),
         item_biases=np.arange(100, dtype=np.float32) * np.float32(1e-7),
     )
-    found = retriever_of(tmp_path, close).recommend("1", 5)
+    found = retriever_of(tmp_path, close).recommend("1", Options(k=5)).items
     assert [item.item_id for item in found] == ids_of(close, [99, 98, 97, 96, 95])
 
 
@@ -118,22 +119,26 @@ def test_tiny_and_huge_scores_rank_every_item(tmp_path: Path, scale: float) -> N
     )
     retriever = retriever_of(tmp_path, scaled)
     for k in (1, 10, 200):
-        assert [item.item_id for item in retriever.recommend("3", k)] == ids_of(scaled, oracle(scaled, 2, k, []))
+        assert [item.item_id for item in retriever.recommend("3", Options(k=k)).items] == ids_of(
+            scaled, oracle(scaled, 2, k, [])
+        )
 
 
 def test_top_k_is_a_prefix_of_top_k_plus_one_and_asking_twice_changes_nothing(
     retrievers: dict[str, Retriever],
 ) -> None:
     for retriever in retrievers.values():
-        longest = retriever.recommend("4", N_ITEMS)
-        assert [retriever.recommend("4", k) for k in range(1, N_ITEMS)] == [longest[:k] for k in range(1, N_ITEMS)]
-        assert retriever.recommend("4", N_ITEMS) == longest
+        longest = retriever.recommend("4", Options(k=N_ITEMS)).items
+        assert [retriever.recommend("4", Options(k=k)).items for k in range(1, N_ITEMS)] == [
+            longest[:k] for k in range(1, N_ITEMS)
+        ]
+        assert retriever.recommend("4", Options(k=N_ITEMS)).items == longest
 
 
 def test_even_users_get_even_items(tmp_path: Path) -> None:
     retriever = retriever_of(tmp_path, checker_board())
     for user in range(20):
-        best = retriever.recommend(str(user), 13)
+        best = retriever.recommend(str(user), Options(k=13)).items
         assert [item.item_id for item in best] == [str(item) for item in range(user % 2 + 4, 30, 2)]
         assert {item.score for item in best} == {4.0}
     assert [item.item_id for item in retriever.similar("5", 4)] == ["1", "3", "7", "9"]
@@ -158,7 +163,7 @@ def test_items_come_with_titles_and_tags(retrievers: dict[str, Retriever]) -> No
 def test_unknown_ids_are_named(retrievers: dict[str, Retriever]) -> None:
     retriever = retrievers["plain"]
     with pytest.raises(UnknownUserError, match="user_id '99'"):
-        retriever.recommend("99", 10)
+        retriever.recommend("99")
     with pytest.raises(UnknownItemError, match="item_id 'x'"):
         retriever.similar("x", 10)
     with pytest.raises(UnknownItemError, match=r"item_ids\[1\] '7'"):
@@ -170,6 +175,6 @@ def test_unknown_ids_are_named(retrievers: dict[str, Retriever]) -> None:
 def test_the_smallest_catalogue_answers(tmp_path: Path) -> None:
     retriever = retriever_of(tmp_path, random_embeddings(n_users=1, n_items=1, seen=0))
     retriever.warm_up()
-    assert [item.item_id for item in retriever.recommend("1", 10)] == ["i0"]
+    assert [item.item_id for item in retriever.recommend("1").items] == ["i0"]
     assert retriever.similar("i0", 10) == []
-    assert retriever.recommend("1", 10, exclude_item_ids=["i0"]) == []
+    assert retriever.recommend("1", Options(filters=Filters(["i0"]))).items == []

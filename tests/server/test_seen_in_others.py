@@ -12,7 +12,8 @@ import pytest
 
 from indexer.errors import BundleError
 from indexer.store import Store
-from server.retriever import Retriever
+from server.filters import Filters
+from server.retriever import Options, Retriever
 from tests.server.running import opened, publish
 from tests.world import oracle, random_embeddings
 from training.columns import Ragged
@@ -24,7 +25,7 @@ def test_seen_items_are_left_out_by_their_id_and_not_by_their_rank(tmp_path: Pat
     best = oracle(world, 0, 100, [])
     seen = sorted([best[0], best[99]])
     world = replace(world, catalogue=replace(world.catalogue, seen=Ragged.of([seen])))
-    found = Retriever(opened(tmp_path, world)).recommend("1", 10)
+    found = Retriever(opened(tmp_path, world)).recommend("1").items
     assert [item.item_id for item in found] == [world.catalogue.item_ids[row] for row in best[1:11]]
 
 
@@ -35,10 +36,10 @@ def test_no_answer_comes_from_row_minus_one(tmp_path: Path) -> None:
     world = replace(world, catalogue=replace(world.catalogue, seen=Ragged.of([almost_all])))
     retriever = Retriever(opened(tmp_path, world))
     ids = world.catalogue.item_ids
-    assert {item.item_id for item in retriever.recommend("1", 50)} == {ids[10], ids[20], ids[30]}
-    assert retriever.recommend("1", 50, exclude_item_ids=[ids[10], ids[20], ids[30]]) == []
+    assert {item.item_id for item in retriever.recommend("1", Options(k=50)).items} == {ids[10], ids[20], ids[30]}
+    assert retriever.recommend("1", Options(50, filters=Filters([ids[10], ids[20], ids[30]]))).items == []
     others = [ids[row] for row in range(99)]
-    assert [item.item_id for item in retriever.similar(ids[0], 50, exclude_item_ids=others)] == [ids[99]]
+    assert [item.item_id for item in retriever.similar(ids[0], 50, Filters(others))] == [ids[99]]
 
 
 def test_asking_rewrites_no_row_of_the_model(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_asking_rewrites_no_row_of_the_model(tmp_path: Path) -> None:
 
     before = everything()
     for user in range(1, 31):
-        retriever.recommend(str(user), 20)
+        retriever.recommend(str(user), Options(k=20))
         retriever.similar(f"i{user}", 20)
         retriever.predict(str(user), ["i1"])
     assert everything() == before

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from indexer.store import Store
 from server.live import Live
-from server.retriever import Retriever
+from server.retriever import Options, Retriever
 from tests.server.hammer import Hammer, wait_for_version, wait_until
 from tests.server.running import asking, building, opened, publish, running
 from tests.world import random_embeddings
@@ -49,7 +49,7 @@ def test_the_old_bundle_is_freed_when_its_last_request_ends(tmp_path: Path) -> N
     live.flip(Retriever(opened(tmp_path, random_embeddings(seed=2))))
     gc.collect()
     assert old() is not None
-    assert request.recommend("1", 3)
+    assert request.recommend("1", Options(k=3)).items
     del request
     assert old() is None
 

@@ -51,6 +51,7 @@ def described(
             "objective": config.objective,
             "scores": fit.objective.scores,
             "config": {**config.fit_values(), **fit.values, "sweeps": fit.sweeps},
+            "fold_in": fit.objective.fold_in(fit.values),
             "data_fingerprint": ratings.fingerprint,
             "libraries": {name: version(name) for name in _LIBRARIES},
             **description,

@@ -109,6 +109,11 @@ class Rating:
             global_bias=self.mean,
         )
 
+    def fold_in(self, values: Values) -> dict[str, float]:
+        """What solves a user's row afterwards, on the scale of the ratings: as `indexer.fold_in` has it."""
+        strength = values["regularisation"]
+        return {"penalty": strength * self.deviation, "bias_penalty": strength}
+
     def item_rows(self, parameters: Parameters) -> Floats:
         """[q, 1, b_i], scaled; where another mean was fitted to, the first solve of the users makes up for it."""
         half = np.float32(np.sqrt(self.deviation))
@@ -162,6 +167,11 @@ class Ranking:
     def parameters(self, users: Floats, items: Floats) -> Parameters:
         """Without biases."""
         return Parameters(users, items, np.zeros(len(users), np.float32), np.zeros(len(items), np.float32), 0.0)
+
+    def fold_in(self, values: Values) -> dict[str, float]:
+        """What solves a user's row afterwards: as `indexer.fold_in` has it."""
+        told = {"penalty": values["regularisation"], "unseen_weight": values["unseen_weight"]}
+        return {**told, "lowest": self.lowest, "liked_from": self.liked_from}
 
     def item_rows(self, parameters: Parameters) -> Floats:
         """The embeddings."""
