@@ -1,8 +1,6 @@
 """`matinee serve`."""
 
 import json
-import logging
-import sys
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -13,13 +11,18 @@ from pydantic_settings import CliPositionalArg
 from indexer.places import is_url
 from matinee.command import say
 from matinee.settings import Command
+from server.address import Address
 from server.follower import Following
 from server.limits import Limits
+from server.observing import logs
+from server.observing.metrics import metrics_of
+from server.observing.observation import Observation
+from server.observing.options import Seen
 from server.service import Server, ServerConfig, create_server
 from server.signals import stop_signals
 
 
-class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config is a model's with more keys
+class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_config is a model's with more keys
     """Answer recommendations over gRPC from the version that is current in a store, and follow its swaps.
 
     It may start before anything is published: until then it answers UNAVAILABLE and its health is NOT_SERVING. SIGTERM
@@ -32,6 +35,7 @@ class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config 
           matinee serve store --address 0.0.0.0:50051       # for other machines too; there is no access control yet
           matinee serve store --address unix:matinee.sock
           matinee serve store --address 127.0.0.1:0 --json  # any free port; the first line of output has the address
+          matinee serve store --metrics-address 127.0.0.1:9464 --log-format json   # and then: matinee top
           matinee serve s3://bucket/films --cache /var/cache/matinee
         """
 
@@ -53,18 +57,23 @@ class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config 
     grace_s: float = Field(default=10.0, ge=0, le=3600)
     """How long running requests may take to end when the server is stopped, in seconds."""
     as_json: bool = Field(default=False, validation_alias="json")
-    """Once ready, print one line of JSON on standard output: address, version (null where there is none yet)."""
+    """Once ready, print one line of JSON on standard output: address, version (null where there is none yet), metrics
+    (the address, if asked for)."""
 
     def run(self) -> None:
         """Serve until a signal comes."""
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
-        with stop_signals() as stopping:
-            server, _ = create_server(self._config())
+        logs.configure(self.log_format)
+        config = self._config()
+        with stop_signals() as stopping, metrics_of(self.workers, self) as metrics:
+            observation = Observation(self, config.limits, metrics and metrics[0].path(0))
+            server, _ = create_server(config, observation.observers)
+            observation.watch(server)
             server.start()
-            self._tell(server)
+            self._tell(server, metrics and metrics[1].address)
             stopping.wait()
             started = time.monotonic()
             server.stop(self.grace_s)
+            observation.close()
             say(f"stopped in {time.monotonic() - started:.1f} s")
 
     def _config(self) -> ServerConfig:
@@ -76,12 +85,15 @@ class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config 
             limits=Limits(**self.model_dump(include=set(Limits.model_fields))),
         )
 
-    def _tell(self, server: Server) -> None:
+    def _tell(self, server: Server, metrics: Address | None) -> None:
         say(f"listening at {server.address}")
+        if metrics:
+            say(f"metrics at http://{metrics}/metrics")
         if server.live.version is None:
             say(self._nothing_yet())
         if self.as_json:
-            print(json.dumps({"address": str(server.address), "version": server.live.version}), flush=True)
+            ready = {"address": str(server.address), "version": server.live.version}
+            print(json.dumps({**ready, "metrics": str(metrics)} if metrics else ready), flush=True)
 
     def _nothing_yet(self) -> str:
         if is_url(self.store):

@@ -61,7 +61,12 @@ REQUEST_SECONDS = Family(
     _each(METHODS),
     _REQUEST_BOUNDS_S,
 )
-SHED = Family("matinee_shed", "Calls that were refused unread, for too many were there", ("method",), _each(METHODS))
+SHED = Family(
+    "matinee_shed",
+    "Calls that were refused unread, such as those for which there was no room",
+    ("method",),
+    _each(METHODS),
+)
 SWAPS = Family(
     "matinee_swaps",
     "Attempts to load a new version, by how they ended",

@@ -58,7 +58,7 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in vars(record).items() if name not in _STANDARD and name != "fields"}
 
 
-def log_call(method: str, code: grpc.StatusCode, seconds: float, request_id: str) -> None:
+def log_call(method: str, code: grpc.StatusCode, seconds: float, caller: object | None, request_id: str) -> None:  # noqa: ARG001  told of all alike
     """A line for a call that is over. Of its request and its metadata it tells nothing but the id."""
     _calls.info(
         "call ended",

@@ -61,14 +61,21 @@ class Recorder:
         self._dropped = {method: cell(SHADOW_ANSWERS, method, "dropped") for method in self._shadow}
         self._stopping = threading.Event()
 
-    def ended(self, method: str, code: grpc.StatusCode, seconds: float, *, was_shed: bool) -> None:
-        """A call is over. Methods of other services are not counted."""
+    def ended(
+        self,
+        method: str,
+        code: grpc.StatusCode,
+        seconds: float,
+        caller: object | None,
+        request_id: str | None = None,  # noqa: ARG002  as an `Ended` of server/rpc.py has it
+    ) -> None:
+        """An `Ended` of `server/rpc.py`. Methods of other services are not counted."""
         if method not in self._by_method:
             return
         cells = self._mine.cells
         requests, histogram, shed = self._by_method[method]
         cells[requests + CODES[code]] += 1
-        if was_shed:
+        if caller is None:
             cells[shed] += 1
         else:
             _observe(cells, histogram, REQUEST_SECONDS.bounds, seconds)

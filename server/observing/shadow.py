@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from queue import Empty, Full, Queue
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexer.search import Query, Scores
+from indexer.selection import Rows, Selection
 from server.observing.recorder import Recorder
 
 _logger = logging.getLogger(__name__)
@@ -32,29 +32,11 @@ _SHARE = 0.2
 interpreter's lock stops all others."""
 
 
-class Selected(Protocol):
-    """Which rows an answer may hold."""
-
-    def rows(self) -> NDArray[np.int64]:
-        """All of them, ascending."""
-
-
-class Answered(Protocol):
-    """Told of every ranked answer before it is sent; must be quick, safe in many threads, and raise nothing."""
-
-    def __call__(self, method: str, query: Query, k: int, selection: Selected, scores: Scores) -> None:
-        """`scores`, float64, best first, are those of the at most k rows of `selection` that were found."""
-
-
-def unshadowed(method: str, query: Query, k: int, selection: Selected, scores: Scores) -> None:
-    """An `Answered` that does nothing."""
-
-
 class _Answer(NamedTuple):
     method: str
     query: Query
     k: int
-    selection: Selected
+    selection: Selection
     scores: Scores
 
 
@@ -70,8 +52,8 @@ class Shadow:
         self._thread = threading.Thread(target=self._compare_all, name="matinee-shadow", daemon=True)
         self._thread.start()
 
-    def answered(self, method: str, query: Query, k: int, selection: Selected, scores: Scores) -> None:
-        """An `Answered`."""
+    def answered(self, method: str, query: Query, k: int, selection: Selection, scores: Scores) -> None:
+        """An `Answered` of `server/retriever.py`."""
         if random.random() >= self._rate:  # noqa: S311  a sample, no secret
             return
         try:
@@ -107,7 +89,7 @@ class Shadow:
             _logger.exception("an answer of %s could not be compared with exact search", answer.method)
 
 
-def compare(query: Query, k: int, selection: Selected, scores: Scores) -> tuple[int, int]:
+def compare(query: Query, k: int, selection: Selection, scores: Scores) -> tuple[int, int]:
     """How many items exact search finds, and how many of `scores` are as high as the last of those."""
     rows = selection.rows()
     n_expected = min(k, len(rows))
@@ -118,7 +100,7 @@ def compare(query: Query, k: int, selection: Selected, scores: Scores) -> tuple[
     return n_expected, int(np.count_nonzero(scores >= least))
 
 
-def _exact(query: Query, rows: NDArray[np.int64]) -> Iterator[Scores]:
+def _exact(query: Query, rows: Rows) -> Iterator[Scores]:
     # In small blocks, which stay in the processor's cache and need little memory.
     for start in range(0, len(rows), _BLOCK_ROWS):
         yield query.scores(rows[start : start + _BLOCK_ROWS])

@@ -14,7 +14,7 @@ import grpc
 
 from matinee.errors import UsageError
 from server.errors import StartError
-from server.observing.request_ids import Caller, metadata
+from server.request_ids import Caller, metadata
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -33,7 +33,7 @@ _FAILURES = frozenset(
 )
 _PARENT = ("traceparent", "tracestate")
 
-Trace = Callable[[str, grpc.StatusCode, float, Caller, str | None], None]
+Trace = Callable[[str, grpc.StatusCode, float, Caller | None, str], None]
 
 
 class Tracing:
@@ -75,7 +75,10 @@ def tracer(provider: "TracerProvider", service: str) -> Trace:
 
     spans, parents = provider.get_tracer("matinee"), TraceContextTextMapPropagator()
 
-    def ended(method: str, code: grpc.StatusCode, seconds: float, caller: Caller, request_id: str | None) -> None:
+    def ended(method: str, code: grpc.StatusCode, seconds: float, caller: Caller | None, request_id: str) -> None:
+        if caller is None:
+            # Refused unread: under load these would be most of the spans, and say nothing that the metrics don't.
+            return
         end_ns = time.time_ns()
         sent = {key: value for key in _PARENT if (value := metadata(caller, key)) is not None}
         name = f"{service}/{method}"
@@ -83,7 +86,12 @@ def tracer(provider: "TracerProvider", service: str) -> Trace:
             name,
             parents.extract(sent),
             SpanKind.SERVER,
-            {"rpc.system.name": "grpc", "rpc.method": name, "rpc.response.status_code": code.name, **_id(request_id)},
+            {
+                "rpc.system.name": "grpc",
+                "rpc.method": name,
+                "rpc.response.status_code": code.name,
+                "matinee.request_id": request_id,
+            },
             start_time=end_ns - int(seconds * 1e9),
         )
         if code in _FAILURES:
@@ -92,10 +100,6 @@ def tracer(provider: "TracerProvider", service: str) -> Trace:
         span.end(end_ns)
 
     return ended
-
-
-def _id(request_id: str | None) -> dict[str, str]:
-    return {"matinee.request_id": request_id} if request_id else {}
 
 
 def _provider() -> "TracerProvider":

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import grpc
 
+from server import request_ids
 from server.address import Address
 from server.errors import AddressError, OverloadedError
 from server.limits import Limits
@@ -32,6 +33,16 @@ class GrpcioTransport:
         self._grpc = grpc.server(pool, options=_options(limits), interceptors=[self._gate(methods)])
         for method in methods:
             self._register(method)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return self._requests.waiting
+
+    @property
+    def here(self) -> int:
+        """How many requests wait or are worked on."""
+        return self._requests.here
 
     def add(self, add_to_server: Callable[[grpc.Server], None]) -> None:
         """Let `add_to_server` add a service that brings threads of its own."""
@@ -92,6 +103,7 @@ class _Gate(grpc.ServerInterceptor):
 
 def _unary_handler(method: Method) -> _Handler:
     def handle(request: bytes, context: grpc.ServicerContext) -> bytes:
+        _echo_id(context)
         try:
             return method.unary(request, context)
         except Refusal as refusal:
@@ -102,6 +114,7 @@ def _unary_handler(method: Method) -> _Handler:
 
 def _stream_handler(method: Method, threads: StreamThreads) -> _Handler:
     def handle(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        _echo_id(context)
         try:
             yield from method.stream(request, context)
         except Refusal as refusal:
@@ -112,15 +125,19 @@ def _stream_handler(method: Method, threads: StreamThreads) -> _Handler:
 
 def _overloaded_handler(method: Method, threads: ThreadPoolExecutor) -> _Handler:
     def handle(_: object, context: grpc.ServicerContext) -> bytes:
-        _abort(context, method.refuse(OverloadedError()))
+        _abort(context, method.refuse(OverloadedError(), context))
 
     # As if a stream of requests were to come: gRPC then does not wait for the first.
     return grpc.stream_unary_rpc_method_handler(in_threads(handle, threads))
 
 
+def _echo_id(context: grpc.ServicerContext) -> None:
+    if request_id := request_ids.sent(context):
+        context.set_trailing_metadata(((request_ids.KEY, request_id),))
+
+
 def _abort(context: grpc.ServicerContext, refusal: Refusal) -> NoReturn:
-    if refusal.trailers:
-        context.set_trailing_metadata(tuple(refusal.trailers))
+    context.set_trailing_metadata(refusal.trailers)
     context.abort(refusal.code, refusal.text)
 
 

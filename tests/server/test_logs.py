@@ -6,7 +6,7 @@ import logging
 import grpc
 import pytest
 
-from server.observing import request_ids
+from server import request_ids
 from server.observing.logs import JsonLines, TextLines, log_call
 
 
@@ -53,7 +53,7 @@ def test_a_text_line_ends_with_the_fields() -> None:
 
 def test_a_call_is_one_event(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        log_call("Recommend", grpc.StatusCode.NOT_FOUND, 0.0012345, "abc")
+        log_call("Recommend", grpc.StatusCode.NOT_FOUND, 0.0012345, Call(), "abc")
     (event,) = caplog.records
     line = TextLines().format(event)
     assert line.endswith(" INFO call ended method=Recommend code=NOT_FOUND ms=1.234 request_id=abc")

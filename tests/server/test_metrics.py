@@ -22,6 +22,7 @@ from server.observing.pages import Board
 from server.observing.recorder import Recorder
 from tests.server.hammer import wait_until
 
+CALLER = object()
 OK, NOT_FOUND, SHED = grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -61,10 +62,10 @@ def test_buckets_tell_50_microseconds_from_50_milliseconds() -> None:
 def test_calls_are_counted_by_method_and_code_and_those_that_were_shed_have_no_latency(board: Board) -> None:
     recorder = Recorder(board.path(0), n_threads=4)
     for seconds in (40e-6, 50e-6, 51e-6, 3e-3, 2.0):
-        recorder.ended("Recommend", OK, seconds, was_shed=False)
-    recorder.ended("Recommend", NOT_FOUND, 1e-3, was_shed=False)
-    recorder.ended("SimilarItems", SHED, 0.0, was_shed=True)
-    recorder.ended("NoSuchMethod", OK, 1.0, was_shed=False)
+        recorder.ended("Recommend", OK, seconds, CALLER)
+    recorder.ended("Recommend", NOT_FOUND, 1e-3, CALLER)
+    recorder.ended("SimilarItems", SHED, 0.0, None)
+    recorder.ended("NoSuchMethod", OK, 1.0, CALLER)
     seen = metrics(board)
     assert total(seen, "matinee_requests_total") == 7
     assert total(seen, "matinee_requests_total", method="Recommend", code="OK") == 5
@@ -94,7 +95,7 @@ def test_no_count_is_lost_between_threads(board: Board) -> None:
 
     def count() -> None:
         for _ in range(2_000):
-            recorder.ended("Recommend", OK, 1e-3, was_shed=False)
+            recorder.ended("Recommend", OK, 1e-3, CALLER)
 
     # More threads than pages, a few at a time: a page is used again when its thread has ended.
     for _ in range(4):
@@ -116,7 +117,7 @@ from server.observing.recorder import Recorder
 path, n_calls, version = sys.argv[1:]
 recorder = Recorder(Path(path), n_threads=4)
 for _ in range(int(n_calls)):
-    recorder.ended("Recommend", grpc.StatusCode.OK, 1e-3, was_shed=False)
+    recorder.ended("Recommend", grpc.StatusCode.OK, 1e-3, True)
 recorder.watch_load(lambda: (2, 3))
 recorder.swapped(version, 100, 10, 0.5)
 sys.stdin.read()

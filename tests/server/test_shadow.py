@@ -8,22 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from indexer.search import Query
+from indexer.selection import NONE, Selection
 from matinee.exposition import total
 from server.observing.pages import Board
 from server.observing.recorder import Recorder
 from server.observing.shadow import Shadow, compare
 from tests.server.hammer import wait_until
 from tests.server.test_metrics import metrics
-
-
-class Rows:
-    """These rows may be in the answer."""
-
-    def __init__(self, *rows: int) -> None:
-        self._rows = np.array(rows, np.int64)
-
-    def rows(self) -> NDArray[np.int64]:
-        return self._rows
 
 
 def query(scores: NDArray[np.float64], release: threading.Event | None = None) -> Query:
@@ -37,8 +28,8 @@ def query(scores: NDArray[np.float64], release: threading.Event | None = None) -
     return Query(np.zeros(8, np.float32), scored, 0.0, 0.0)
 
 
-def everything(n: int) -> Rows:
-    return Rows(*range(n))
+def everything(n: int) -> Selection:
+    return Selection(n, NONE)
 
 
 SCORES = np.random.default_rng(0).normal(size=10_000)
@@ -62,9 +53,9 @@ def test_among_equal_items_any_is_right() -> None:
 
 def test_only_what_may_be_in_the_answer_is_expected() -> None:
     scores = np.array([9.0, 8.0, 7.0, 6.0])
-    assert compare(query(scores), 2, Rows(2, 3), np.array([7.0, 6.0])) == (2, 2)
-    assert compare(query(scores), 5, Rows(2, 3), np.array([7.0])) == (2, 1)
-    assert compare(query(scores), 5, Rows(), np.empty(0)) == (0, 0)
+    assert compare(query(scores), 2, Selection(4, np.array([0, 1])), np.array([7.0, 6.0])) == (2, 2)
+    assert compare(query(scores), 5, Selection(4, np.array([0, 1])), np.array([7.0])) == (2, 1)
+    assert compare(query(scores), 5, Selection(2, np.array([0, 1])), np.empty(0)) == (0, 0)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ SERVICE = "matinee.v1.Recommender"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
-def spans_of(*calls: tuple[str, grpc.StatusCode, float, Call, str | None], sampler: Any = None) -> list[ReadableSpan]:
+def spans_of(*calls: tuple[str, grpc.StatusCode, float, Call, str], sampler: Any = None) -> list[ReadableSpan]:
     kept = InMemorySpanExporter()
     provider = TracerProvider(sampler=sampler)
     provider.add_span_processor(SimpleSpanProcessor(kept))
@@ -56,7 +56,7 @@ def test_a_span_says_what_the_call_came_to_and_how_long_it_took() -> None:
 
 
 def test_a_span_is_the_child_of_what_the_caller_says() -> None:
-    (span,) = spans_of(("Recommend", grpc.StatusCode.OK, 0.1, traceparent("01"), None))
+    (span,) = spans_of(("Recommend", grpc.StatusCode.OK, 0.1, traceparent("01"), "abc"))
     assert span.context is not None
     assert f"{span.context.trace_id:032x}" == TRACE
     assert span.parent is not None
@@ -64,20 +64,20 @@ def test_a_span_is_the_child_of_what_the_caller_says() -> None:
 
 
 def test_a_caller_who_does_not_sample_has_no_span() -> None:
-    assert spans_of(("Recommend", grpc.StatusCode.OK, 0.1, traceparent("00"), None)) == []
-    call = ("Recommend", grpc.StatusCode.OK, 0.1, Call(), None)
+    assert spans_of(("Recommend", grpc.StatusCode.OK, 0.1, traceparent("00"), "abc")) == []
+    call = ("Recommend", grpc.StatusCode.OK, 0.1, Call(), "abc")
     assert spans_of(call, sampler=ParentBased(ALWAYS_OFF)) == []
 
 
 @pytest.mark.parametrize("value", ["", "00-zz-zz-01", f"00-{'0' * 32}-{PARENT}-01"])
 def test_what_is_no_traceparent_is_no_parent(value: str) -> None:
-    (span,) = spans_of(("Recommend", grpc.StatusCode.OK, 0.1, Call(("traceparent", value)), None))
+    (span,) = spans_of(("Recommend", grpc.StatusCode.OK, 0.1, Call(("traceparent", value)), "abc"))
     assert span.parent is None
 
 
 def test_only_the_servers_own_failures_are_errors() -> None:
     codes = [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INTERNAL]
-    theirs, ours = spans_of(*(("Recommend", code, 0.1, Call(), None) for code in codes))
+    theirs, ours = spans_of(*(("Recommend", code, 0.1, Call(), "abc") for code in codes))
     assert theirs.status.is_unset
     assert not ours.status.is_ok
     assert (ours.attributes or {})["error.type"] == "INTERNAL"
