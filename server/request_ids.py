@@ -24,6 +24,12 @@ def sent(caller: Caller | None) -> str | None:
     return value if value is not None and _SANE.fullmatch(value) else None
 
 
+def echo(caller: Caller) -> tuple[tuple[str, str], ...]:
+    """The trailing metadata that tells a caller the id that it sent; none where it sent none."""
+    request_id = sent(caller)
+    return ((KEY, request_id),) if request_id else ()
+
+
 def new() -> str:
     """Sixteen hexadecimal digits that no other call has."""
     return f"{random.getrandbits(64):016x}"

@@ -18,7 +18,7 @@ from server.retriever import Answered
 from server.rpc import Ended, methods_of
 from server.servicer import Recommender
 from server.standard import NOT_SERVING, SERVING, Health, Reflection
-from server.transports.grpcio import GrpcioTransport
+from server.transports.choose import Wanted, make_transport
 from server.watcher import Tried, Watcher
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Recommender"]
@@ -35,6 +35,8 @@ class ServerConfig:
     """The folder of published bundles, or the URL of one; nothing need be there yet."""
     address: str = "127.0.0.1:50051"
     """HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes any that is free."""
+    transport: Wanted = "auto"
+    """What takes the calls: auto is native where that is installed and can do what is asked for."""
     poll_interval_s: float = 0.5
     """How often to look for a new version."""
     following: Following = field(default_factory=Following)
@@ -55,7 +57,7 @@ class Observers:
     """Of every ranked answer, with what it was asked."""
 
 
-_UNOBSERVED = Observers()
+UNOBSERVED = Observers()
 
 
 class Server:
@@ -65,7 +67,8 @@ class Server:
         wanted = parse_address(config.address)
         prove_free(wanted)
         self.live = Live()
-        self._transport = GrpcioTransport(methods_of(SERVICE, Recommender(self.live), observers.ended), config.limits)
+        methods = methods_of(SERVICE, Recommender(self.live), observers.ended)
+        self._transport = make_transport(config.transport, methods, config.limits)
         self._health = Health(("", SERVICE.full_name))
         self._reflection = Reflection((SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME))
         self._follower = follower(str(config.store), config.following)
@@ -78,10 +81,14 @@ class Server:
         self.address = self._transport.bind(wanted)
 
     @property
-    def load(self) -> tuple[int, int]:
-        """How many requests are worked on, and how many wait for a thread."""
-        waiting = self._transport.waiting
-        return max(0, self._transport.here - waiting), waiting
+    def here(self) -> int:
+        """How many requests wait or are worked on."""
+        return self._transport.here
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return self._transport.waiting
 
     def start(self) -> None:
         """Listen, then load what is current; health is SERVING once that answers."""
@@ -109,7 +116,7 @@ class Server:
         self._health.set_all(SERVING)
 
 
-def create_server(config: ServerConfig, observers: Observers = _UNOBSERVED) -> tuple[Server, int]:
+def create_server(config: ServerConfig, observers: Observers = UNOBSERVED) -> tuple[Server, int]:
     """A server that is bound and not yet started, and its port (0 for a Unix socket).
 
     Raises AddressError where the address is taken, UsageError where it is none.

@@ -20,6 +20,7 @@ from server.observing.observation import Observation
 from server.observing.options import Seen
 from server.service import Server, ServerConfig, create_server
 from server.signals import stop_signals
+from server.transports.choose import Wanted
 
 
 class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_config is a model's with more keys
@@ -45,6 +46,10 @@ class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_c
     """Where to listen: HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes any that is free."""
     workers: int = Field(default=1, ge=1, le=1)
     """Server processes; so far there is one."""
+    transport: Wanted = "auto"
+    """What takes the calls: grpcio does everything; native (the extra `fast`) answers three times as many a second and
+    has neither TLS nor a limit on the age of connections; auto is native where it is installed and can do what is
+    asked for."""
     poll_interval_s: float = Field(default=0.5, gt=0, le=3600)
     """How often to look for a new version, in seconds."""
     cache: Path | None = None
@@ -80,6 +85,7 @@ class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_c
         return ServerConfig(
             store=self.store,
             address=self.address,
+            transport=self.transport,
             poll_interval_s=self.poll_interval_s,
             following=Following(self.cache, self.remote_poll_interval_s, self.remote_timeout_s),
             limits=Limits(**self.model_dump(include=set(Limits.model_fields))),

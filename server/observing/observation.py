@@ -45,7 +45,7 @@ class Observation:
         """Tell of this server, which was made with `observers` and is not yet started."""
         self._server = server
         if self._recorder:
-            self._recorder.watch_load(lambda: server.load)
+            self._recorder.watch_load(lambda: (server.here - server.waiting, server.waiting))
 
     def close(self) -> None:
         """End it, once the server has stopped."""

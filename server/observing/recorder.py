@@ -117,7 +117,8 @@ class Recorder:
     def _watch_load(self, load: Callable[[], tuple[int, int]]) -> None:
         while not self._stopping.wait(_SAMPLE_S):
             working, waiting = load()
-            self._pages.say("working", working)
+            # They are not counted at the same moment.
+            self._pages.say("working", max(0, working))
             self._pages.say("waiting", waiting)
 
 

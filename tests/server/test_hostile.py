@@ -30,7 +30,7 @@ methods = st.sampled_from(sorted(REQUESTS))
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, transport: str) -> Iterator[Server]:
     store = tmp_path_factory.mktemp("store")
     publish(store, random_embeddings())
     with running(store) as server:

@@ -1,9 +1,6 @@
 """A server that is observed: what its metrics, its log and its trailers say of real calls."""
 
-import json
 import logging
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,20 +10,20 @@ from typing import Any
 import grpc
 import pytest
 
-from indexer.store import Store
-from matinee.exposition import buckets_of, fetch, quantile, total
+from matinee.exposition import buckets_of, quantile, total
 from matinee.v1 import recommender_pb2 as pb
 from matinee.v1 import recommender_pb2_grpc as pb_grpc
 from server.limits import Limits
 from server.observing.observation import Observation
 from server.observing.options import Seen
 from server.observing.pages import Board
-from server.service import Server, ServerConfig, create_server
+from server.service import Server
 from tests.server.hammer import wait_until
-from tests.server.running import channel_to, publish
+from tests.server.running import channel_to, made, publish
 from tests.server.test_metrics import metrics
-from tests.server.test_serve import serve
 from tests.world import random_embeddings
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 TIMEOUT_S = 60
 ONE = pb.RecommendRequest(user_id="1")
@@ -44,8 +41,7 @@ def observed(store: Path, limits: Limits | None = None, **seen: Any) -> Iterator
     """A server in this process, and where it counts."""
     board, limits = Board(), limits or Limits(threads=4)
     observation = Observation(Seen(**seen), limits, board.path(0))
-    config = ServerConfig(store=store, address="127.0.0.1:0", poll_interval_s=0.01, limits=limits)
-    server, _ = create_server(config, observation.observers)
+    server = made(store, observation.observers, **limits.model_dump())
     observation.watch(server)
     server.start()
     try:
@@ -184,46 +180,3 @@ def test_what_is_worked_on_and_what_is_shed_is_told(store: Path, monkeypatch: py
         wait_until(lambda: total(metrics(board), "matinee_requests_working") == 0)
         # What was shed has no latency.
         assert total(metrics(board), "matinee_request_seconds_count", method="GetItems") == 2
-
-
-def run_top(address: str) -> Any:
-    command = [sys.executable, "-m", "matinee", "top", "--metrics", address, "--once", "--json"]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True).stdout)
-
-
-def test_the_command_tells_its_metrics_and_top_shows_them(store: Path) -> None:
-    process = serve(store, "--address=127.0.0.1:0", "--metrics-address=127.0.0.1:0", "--log-format=json", "--json")
-    assert process.stdout is not None
-    try:
-        ready = json.loads(process.stdout.readline())
-        with grpc.insecure_channel(ready["address"]) as channel:
-            pb_grpc.RecommenderStub(channel).Recommend(ONE, timeout=TIMEOUT_S)
-        wait_until(lambda: total(fetch(ready["metrics"], TIMEOUT_S), "matinee_requests_total") == 1)
-        seen = run_top(ready["metrics"])
-        assert [line["method"] for line in seen["methods"]] == ["Recommend", "all"]
-        assert seen["workers"][0]["version"] == Store(store).current()
-    finally:
-        process.terminate()
-        _, told = process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == 0
-    events = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
-    assert any(event["message"].startswith("serving ") for event in events)
-    assert f"metrics at http://{ready['metrics']}/metrics" in told
-
-
-@pytest.mark.parametrize(
-    ("flags", "sentence"),
-    [
-        (["--shadow-rate=0.1"], "give --metrics-address too"),
-        (["--shadow-rate=2"], "shadow-rate"),
-        (["--metrics-address=9464"], "--metrics-address is '9464'"),
-        (["--log-format=xml"], "log-format"),
-        (["--trace-endpoint=127.0.0.1:4317"], "it must be a URL"),
-    ],
-)
-def test_wrong_flags_are_status_2(store: Path, flags: list[str], sentence: str) -> None:
-    process = serve(store, "--address=127.0.0.1:0", *flags)
-    _, told = process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == 2
-    assert sentence in told
-    assert "Traceback" not in told

@@ -20,6 +20,8 @@ from matinee.v1 import recommender_pb2_grpc as pb_grpc
 from tests.server.running import publish
 from tests.world import random_embeddings
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 TIMEOUT_S = 60
 
 
