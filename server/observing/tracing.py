@@ -1,11 +1,12 @@
 """A span for each call, to a collector of OpenTelemetry over OTLP. Needs matinee[tracing]; off unless asked for.
 
 The parent comes with the call as W3C traceparent, and its decision whether to sample holds; without one, or to decide
-otherwise, there are the usual OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG. A span is made when its call is over, so
-that nothing is done before the answer.
+otherwise, there are the usual OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG. A span is made when the work on its call
+is over, and sent by a thread of OpenTelemetry's own.
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ _FAILURES = frozenset(
         grpc.StatusCode.DATA_LOSS,
     }
 )
+_LAST_S = 2.0
 _PARENT = ("traceparent", "tracestate")
 
 Trace = Callable[[str, grpc.StatusCode, float, Caller | None, str], None]
@@ -57,8 +59,11 @@ class Tracing:
         self.ended = tracer(self._provider, service)
 
     def close(self) -> None:
-        """Send what is left."""
-        self._provider.shutdown()
+        """Send what is left, where the collector takes it soon."""
+        # Where it is gone, OpenTelemetry would try for half a minute, and the server would not end.
+        last = threading.Thread(target=self._provider.shutdown, name="matinee-last-spans", daemon=True)
+        last.start()
+        last.join(_LAST_S)
 
 
 def is_wanted(endpoint: str | None) -> bool:
@@ -107,4 +112,5 @@ def _provider() -> "TracerProvider":
     from opentelemetry.sdk.trace import TracerProvider
 
     named = SERVICE_NAME in OTELResourceDetector().detect().attributes
-    return TracerProvider(resource=Resource.create({} if named else {SERVICE_NAME: "matinee"}))
+    resource = Resource.create({} if named else {SERVICE_NAME: "matinee"})
+    return TracerProvider(resource=resource, shutdown_on_exit=False)

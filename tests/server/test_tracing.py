@@ -1,5 +1,6 @@
 """Spans: what they say, whose child they are, and where they go."""
 
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -105,6 +106,15 @@ def test_spans_go_to_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resource["service.name"] == "matinee"
     assert resource["deployment.environment.name"] == "test"
     assert spans.scope_spans[0].spans[0].trace_id.hex() == TRACE
+
+
+def test_a_collector_that_never_answers_does_not_keep_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Longer than any test may take.
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "3600")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        tracing = Tracing(SERVICE, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        tracing.ended("Recommend", grpc.StatusCode.OK, 0.1, Call(), "abc")
+        tracing.close()
 
 
 def test_a_name_from_the_environment_goes_before_ours(monkeypatch: pytest.MonkeyPatch) -> None:
