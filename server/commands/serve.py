@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
@@ -11,16 +11,18 @@ from pydantic_settings import CliPositionalArg
 from indexer.places import is_url
 from matinee.command import say
 from matinee.settings import Command
-from server.address import Address
 from server.follower import Following
 from server.limits import Limits
 from server.observing import logs
-from server.observing.metrics import metrics_of
-from server.observing.observation import Observation
-from server.observing.options import Seen
-from server.service import Server, ServerConfig, create_server
+from server.observing.metrics import Metrics, metrics_of
+from server.observing.options import Observed, Seen
+from server.observing.server import ObservedServer
+from server.service import ServerConfig
 from server.signals import stop_signals
 from server.transports.choose import Wanted
+
+if TYPE_CHECKING:
+    from server.workers.supervisor import Supervisor
 
 
 class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_config is a model's with more keys
@@ -34,6 +36,7 @@ class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_c
         examples:
           matinee serve store
           matinee serve store --address 0.0.0.0:50051       # for other machines too; there is no access control yet
+          matinee serve store --workers 4                   # four processes at one port
           matinee serve store --address unix:matinee.sock
           matinee serve store --address 127.0.0.1:0 --json  # any free port; the first line of output has the address
           matinee serve store --metrics-address 127.0.0.1:9464 --log-format json   # and then: matinee top
@@ -44,8 +47,8 @@ class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_c
     """Where `matinee index` publishes: a folder, or the URL of a store in a bucket (s3://BUCKET/PREFIX)."""
     address: str = "127.0.0.1:50051"
     """Where to listen: HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes any that is free."""
-    workers: int = Field(default=1, ge=1, le=1)
-    """Server processes; so far there is one."""
+    workers: int = Field(default=1, ge=1, le=256)
+    """Server processes at the one port, each with bounds of its own and the same memory-mapped bundle."""
     transport: Wanted = "auto"
     """What takes the calls: grpcio does everything; native (the extra `fast`) answers three times as many a second and
     has neither TLS nor a limit on the age of connections; auto is native where it is installed and can do what is
@@ -68,18 +71,24 @@ class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_c
     def run(self) -> None:
         """Serve until a signal comes."""
         logs.configure(self.log_format)
-        config = self._config()
         with stop_signals() as stopping, metrics_of(self.workers, self) as metrics:
-            observation = Observation(self, config.limits, metrics and metrics[0].path(0))
-            server, _ = create_server(config, observation.observers)
-            observation.watch(server)
+            server = self._server(metrics)
             server.start()
-            self._tell(server, metrics and metrics[1].address)
+            self._tell(server, metrics)
             stopping.wait()
             started = time.monotonic()
             server.stop(self.grace_s)
-            observation.close()
             say(f"stopped in {time.monotonic() - started:.1f} s")
+
+    def _server(self, metrics: Metrics | None) -> "ObservedServer | Supervisor":
+        seen = Seen(**self.model_dump(include=set(Seen.model_fields)))
+        observed = [Observed(seen, metrics.board.path(number) if metrics else None) for number in range(self.workers)]
+        if self.workers == 1:
+            return ObservedServer(self._config(), observed[0])
+        # Imported only here: one process alone needs none of it.
+        from server.workers.supervisor import Supervisor
+
+        return Supervisor(self._config(), observed, self.grace_s)
 
     def _config(self) -> ServerConfig:
         return ServerConfig(
@@ -91,15 +100,15 @@ class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_c
             limits=Limits(**self.model_dump(include=set(Limits.model_fields))),
         )
 
-    def _tell(self, server: Server, metrics: Address | None) -> None:
+    def _tell(self, server: "ObservedServer | Supervisor", metrics: Metrics | None) -> None:
         say(f"listening at {server.address}")
         if metrics:
-            say(f"metrics at http://{metrics}/metrics")
-        if server.live.version is None:
+            say(f"metrics at http://{metrics.address}/metrics")
+        if server.version is None:
             say(self._nothing_yet())
         if self.as_json:
-            ready = {"address": str(server.address), "version": server.live.version}
-            print(json.dumps({**ready, "metrics": str(metrics)} if metrics else ready), flush=True)
+            ready = {"address": str(server.address), "version": server.version}
+            print(json.dumps({**ready, "metrics": str(metrics.address)} if metrics else ready), flush=True)
 
     def _nothing_yet(self) -> str:
         if is_url(self.store):

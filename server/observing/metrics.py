@@ -2,18 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from matinee.errors import UsageError
+from server.address import Address
 from server.observing.options import Seen
 from server.observing.pages import Board
 
-if TYPE_CHECKING:
-    from server.observing.listener import MetricsListener
+
+@dataclass(frozen=True)
+class Metrics:
+    """What is there while metrics are told."""
+
+    board: Board
+    """Where each process counts."""
+    address: Address
+    """Where they are told."""
 
 
 @contextmanager
-def metrics_of(n_workers: int, seen: Seen) -> "Iterator[tuple[Board, MetricsListener] | None]":
+def metrics_of(n_workers: int, seen: Seen) -> Iterator[Metrics | None]:
     """Where `n_workers` processes may count, and who tells it; None where no metrics are asked for.
 
     For the process that starts the others, or the only one. Raises UsageError, AddressError.
@@ -27,4 +35,4 @@ def metrics_of(n_workers: int, seen: Seen) -> "Iterator[tuple[Board, MetricsList
     from server.observing.listener import MetricsListener
 
     with closing(Board(n_workers)) as board, closing(MetricsListener(board, seen.metrics_address)) as listener:
-        yield board, listener
+        yield Metrics(board, listener.address)

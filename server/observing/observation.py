@@ -1,7 +1,6 @@
 """All that observes one server process, made from the flags and ended as one thing."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import grpc
 
@@ -9,11 +8,12 @@ from server import request_ids, retriever, watcher
 from server.limits import Limits
 from server.observing import tracing
 from server.observing.logs import log_call
-from server.observing.options import Seen
+from server.observing.options import Observed
 from server.observing.recorder import Recorder
 from server.observing.shadow import Shadow
 from server.rpc import Caller, Ended, unobserved
 from server.service import SERVICE, Observers, Server
+from server.watcher import Tried
 
 # That count beside the requests' own: those that refuse, the watcher's, the shadow's, and some to spare.
 _MORE_THREADS = 8
@@ -23,12 +23,13 @@ _Named = Callable[[str, grpc.StatusCode, float, Caller | None, str], None]
 
 
 class Observation:
-    """What tells of one server process; it counts into the file at `counts`, and not at all where that is None.
+    """What tells of one server process. Raises UsageError, StartError where what is asked for can't be had.
 
-    Raises UsageError, StartError where what `seen` asks for can't be had.
+    `tried` is told too of every attempt to serve another version.
     """
 
-    def __init__(self, seen: Seen, limits: Limits, counts: Path | None) -> None:
+    def __init__(self, observed: Observed, limits: Limits, tried: Tried = watcher.unobserved) -> None:
+        seen, counts = observed.seen, observed.counts
         wanted = tracing.is_wanted(seen.trace_endpoint)
         self._tracing = tracing.Tracing(SERVICE.full_name, seen.trace_endpoint) if wanted else None
         n_threads = limits.threads + limits.stream_threads + _MORE_THREADS
@@ -37,7 +38,7 @@ class Observation:
         self._server: Server | None = None
         self.observers = Observers(
             ended=self._ended(seen.log_requests),
-            tried=self._tried if self._recorder else watcher.unobserved,
+            tried=self._counted(self._recorder, tried) if self._recorder else tried,
             answered=self._shadow.answered if self._shadow else retriever.unobserved,
         )
 
@@ -58,14 +59,15 @@ class Observation:
         told += [self._tracing.ended] if self._tracing else []
         return all_told(self._recorder.ended if self._recorder else unobserved, told)
 
-    def _tried(self, version: str | None, reason: str | None, seconds: float) -> None:
-        if not self._recorder or not self._server:
-            return
-        if reason is not None or version is None:
-            self._recorder.refused()
-            return
-        serving = self._server.live.retriever()
-        self._recorder.swapped(version, serving.n_items, serving.n_users, seconds)
+    def _counted(self, recorder: Recorder, then: Tried) -> Tried:
+        def tried(version: str | None, reason: str | None, seconds: float) -> None:
+            if reason is not None:
+                recorder.refused()
+            elif self._server:
+                recorder.swapped(self._server.live.retriever(), seconds)
+            then(version, reason, seconds)
+
+        return tried
 
 
 def all_told(first: Ended, more: Sequence[_Named]) -> Ended:

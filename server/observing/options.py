@@ -1,5 +1,7 @@
 """What of a server is to be seen: flags of `matinee serve`."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,3 +25,13 @@ class Seen(BaseModel):
     none."""
     shadow_rate: float = Field(default=0.0, ge=0, le=1)
     """Which share of the ranked answers to compare with exact search, for the metrics to tell the live recall."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """How one server process is observed."""
+
+    seen: Seen
+    """What is asked for."""
+    counts: Path | None
+    """The file that it counts into; None where it counts nothing."""

@@ -4,6 +4,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import grpc
 
@@ -23,6 +24,14 @@ from server.observing.families import (
 from server.observing.pages import Pages
 
 _SAMPLE_S = 0.25
+
+
+class Serving(Protocol):
+    """A version that answers."""
+
+    version: str
+    n_items: int
+    n_users: int
 
 
 class _Mine(threading.local):
@@ -80,14 +89,14 @@ class Recorder:
         else:
             _observe(cells, histogram, REQUEST_SECONDS.bounds, seconds)
 
-    def swapped(self, version: str, n_items: int, n_users: int, seconds: float) -> None:
-        """A version answers from now on."""
+    def swapped(self, serving: Serving, seconds: float) -> None:
+        """A version answers from now on; it took this time to load it."""
         cells = self._mine.cells
         cells[cell(SWAPS, "loaded")] += 1
         _observe(cells, cell(SWAP_SECONDS), SWAP_SECONDS.bounds, seconds)
-        self._pages.say("n_items", n_items)
-        self._pages.say("n_users", n_users)
-        self._pages.say_version(version)
+        self._pages.say("n_items", serving.n_items)
+        self._pages.say("n_users", serving.n_users)
+        self._pages.say_version(serving.version)
 
     def refused(self) -> None:
         """A version could not be loaded."""

@@ -5,6 +5,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +24,15 @@ from server.observing.recorder import Recorder
 from tests.server.hammer import wait_until
 
 CALLER = object()
+
+
+@dataclass
+class Version:
+    version: str
+    n_items: int
+    n_users: int
+
+
 OK, NOT_FOUND, SHED = grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -81,7 +91,7 @@ def test_calls_are_counted_by_method_and_code_and_those_that_were_shed_have_no_l
 
 
 def test_it_is_prometheus_format_with_a_help_for_each_metric(board: Board) -> None:
-    Recorder(board.path(0), 4).swapped('odd "version"\\', 3, 4, 0.1)
+    Recorder(board.path(0), 4).swapped(Version('odd "version"\\', 3, 4), 0.1)
     families = list(text_string_to_metric_families(exposition(board)))
     assert len({family.name for family in families}) == len(families)
     assert all(family.documentation and family.name.startswith("matinee_") for family in families)
@@ -111,6 +121,7 @@ def test_no_count_is_lost_between_threads(board: Board) -> None:
 WORK = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 import grpc
 from server.observing.recorder import Recorder
 
@@ -119,7 +130,7 @@ recorder = Recorder(Path(path), n_threads=4)
 for _ in range(int(n_calls)):
     recorder.ended("Recommend", grpc.StatusCode.OK, 1e-3, True)
 recorder.watch_load(lambda: (2, 3))
-recorder.swapped(version, 100, 10, 0.5)
+recorder.swapped(SimpleNamespace(version=version, n_items=100, n_users=10), 0.5)
 sys.stdin.read()
 """
 

@@ -14,12 +14,12 @@ from matinee.exposition import buckets_of, quantile, total
 from matinee.v1 import recommender_pb2 as pb
 from matinee.v1 import recommender_pb2_grpc as pb_grpc
 from server.limits import Limits
-from server.observing.observation import Observation
-from server.observing.options import Seen
+from server.observing.options import Observed, Seen
 from server.observing.pages import Board
+from server.observing.server import ObservedServer
 from server.service import Server
 from tests.server.hammer import wait_until
-from tests.server.running import channel_to, made, publish
+from tests.server.running import channel_to, configured, publish
 from tests.server.test_metrics import metrics
 from tests.world import random_embeddings
 
@@ -40,15 +40,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def observed(store: Path, limits: Limits | None = None, **seen: Any) -> Iterator[tuple[Server, Board]]:
     """A server in this process, and where it counts."""
     board, limits = Board(), limits or Limits(threads=4)
-    observation = Observation(Seen(**seen), limits, board.path(0))
-    server = made(store, observation.observers, **limits.model_dump())
-    observation.watch(server)
+    server = ObservedServer(configured(store, **limits.model_dump()), Observed(Seen(**seen), board.path(0)))
     server.start()
     try:
         yield server, board
     finally:
         server.stop(grace_s=5.0)
-        observation.close()
         board.close()
 
 

@@ -1,6 +1,8 @@
 """`matinee serve` with what is observed: its flags, its metrics beside `matinee top`, its log."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ from matinee.v1 import recommender_pb2_grpc as pb_grpc
 from tests.server.hammer import wait_until
 from tests.server.running import publish
 from tests.server.test_serve import serve
+from tests.server.test_workers import fleet_over
 from tests.world import random_embeddings
 
 TIMEOUT_S = 60
@@ -52,6 +55,44 @@ def test_the_command_tells_its_metrics_and_top_shows_them(store: Path) -> None:
     events = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
     assert any(event["message"].startswith("serving ") for event in events)
     assert f"metrics at http://{ready['metrics']}/metrics" in told
+
+
+def call(address: str, n_calls: int) -> None:
+    """Recommend, each time over a connection of its own: the kernel chooses who takes it."""
+    for _ in range(n_calls):
+        with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+            pb_grpc.RecommenderStub(channel).Recommend(ONE, timeout=TIMEOUT_S, wait_for_ready=True)
+
+
+def folders() -> set[Path]:
+    """Those that servers count in."""
+    return set(Path("/dev/shm").glob("matinee-*"))  # noqa: S108  only looked at
+
+
+def test_workers_are_told_as_one_and_a_killed_one_is_counted(store: Path, transport: str) -> None:
+    before = folders()
+    with fleet_over(store, "--metrics-address=127.0.0.1:0", "--shadow-rate=1") as fleet:
+        metrics = fleet.ready["metrics"]
+        call(fleet.address, 20)
+        wait_until(lambda: total(fetch(metrics, TIMEOUT_S), "matinee_requests_total") == 20)
+        seen = fetch(metrics, TIMEOUT_S)
+        by_worker = [total(seen, "matinee_worker_requests_total", worker=worker) for worker in "01"]
+        assert sum(by_worker) == 20
+        assert (total(seen, "matinee_workers"), total(seen, "matinee_version_info")) == (2, 2)
+        assert total(seen, "matinee_swaps_total", result="loaded") == 2
+        os.kill(next(iter(fleet.workers)), signal.SIGKILL)
+        wait_until(lambda: total(fetch(metrics, TIMEOUT_S), "matinee_worker_restarts_total") == 1)
+        wait_until(lambda: total(fetch(metrics, TIMEOUT_S), "matinee_version_info") == 2)
+        assert total(fetch(metrics, TIMEOUT_S), "matinee_requests_total") == 20
+        call(fleet.address, 20)
+        wait_until(lambda: total(fetch(metrics, TIMEOUT_S), "matinee_requests_total") == 40)
+        assert [line["worker"] for line in run_top(metrics)["workers"]] == ["0", "1"]
+        wait_until(lambda: total(fetch(metrics, TIMEOUT_S), "matinee_shadow_expected_total", method="Recommend") > 0)
+        seen = fetch(metrics, TIMEOUT_S)
+        assert total(seen, "matinee_shadow_found_total") == total(seen, "matinee_shadow_expected_total")
+        fleet.process.send_signal(signal.SIGTERM)
+        assert fleet.process.wait(TIMEOUT_S) == 0
+    assert folders() <= before
 
 
 @pytest.mark.parametrize(
