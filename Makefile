@@ -8,8 +8,10 @@ RESOLVE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 # DATA=path/to/ratings runs the demo on your own; ARGS passes further flags, such as column names.
 DATA ?=
 ARGS ?=
+MINUTES ?= 10
 
-.PHONY: demo test test-faults lint bench bench-train bench-quality bench-index stubs lock debian clean
+.PHONY: demo test test-faults lint bench bench-train bench-quality bench-index bench-fold-in bench-serve bench-swap \
+	bench-overload soak stubs lock debian clean
 .DEFAULT_GOAL := demo
 
 # Versions and hashes are pinned, so that two machines get the same.
@@ -51,6 +53,26 @@ bench-quality: $(VENV)/bench-ready
 bench-index: $(VENV)/bench-ready
 	$(BIN)/python -m benchmarks.index $(if $(SIZE),--size $(SIZE)) $(ARGS)
 
+# Strangers solved from their ratings beside strangers trained on.
+bench-fold-in: $(VENV)/ready
+	$(BIN)/python -m benchmarks.fold_in $(ARGS)
+
+# How fast the server answers on each transport, beside an empty handler, and where the time goes. ITEMS=1m: a million items.
+bench-serve: $(VENV)/ready
+	$(BIN)/python -m benchmarks.serve $(if $(ITEMS),--items $(ITEMS)) $(ARGS)
+
+# Fifty swaps under half of the load that the server can take: errors, mixed answers, p99 around each, memory.
+bench-swap: $(VENV)/ready
+	$(BIN)/python -m benchmarks.swap $(if $(ITEMS),--items $(ITEMS)) $(ARGS)
+
+# Three times the load that the server can take: what is accepted, what is shed, and how soon latency is back.
+bench-overload: $(VENV)/ready
+	$(BIN)/python -m benchmarks.overload $(if $(ITEMS),--items $(ITEMS)) $(ARGS)
+
+# Every method for MINUTES, with a swap every ten seconds: errors, memory and file handles over time.
+soak: $(VENV)/ready
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
+
 # Other people's trainers and indexes, for the benchmarks alone. cmfrec is compiled here, with a C compiler; pip can't pin by hash
 # what a package is built with, uv can.
 $(VENV)/bench-ready: $(VENV)/ready requirements-bench.lock
@@ -69,9 +91,10 @@ lock: $(VENV)/ready
 	$(RESOLVE) --extra dev --output-file requirements.lock
 	$(RESOLVE) --extra bench --constraints requirements.lock --output-file requirements-bench.lock
 
-# What some tests use and skip without: Node.js for a client in another language, Chromium to open reports.
+# What some tests use and skip without: Node.js for a client in another language, Chromium to open reports. And h2load,
+# which the benchmarks of the server ask with.
 debian:
-	apt-get install --yes chromium nodejs npm
+	apt-get install --yes chromium nghttp2-client nodejs npm
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -23,6 +23,7 @@ VERBS = {
     "top": ("matinee.top", "", "what a server does now: calls, latency, errors, versions"),
     "recommend": ("matinee.lookup", "", "ask a server for a user's recommendations"),
     "similar": ("matinee.lookup", "", "ask a server for the items most like one item"),
+    "rate": ("matinee.lookup", "", "ask a server for what suits somebody new, from a few ratings"),
 }
 
 
