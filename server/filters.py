@@ -5,10 +5,10 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.bundle import Bundle
 from indexer.selection import NONE, Bits, Rows, Selection, all_bits, any_of, bits_of
-from training.columns import Ragged
 
 _CACHE_BYTES, _MOST_CACHED = 64 << 20, 1_024
 
@@ -53,7 +53,8 @@ class Shelves:
         self._everything = Allowed(self._n_items, NONE, None)
         n_cached = _CACHE_BYTES // (self._n_items // 8 + 1)
         # Not of a method of its own: it would hold itself, and the model, until Python looks for cycles.
-        find = partial(_find_tagged, bundle.catalogue.item_tags, self._n_items)
+        tags = bundle.catalogue.item_tags
+        find = partial(_find_tagged, tags.rows, tags.offsets, self._n_items)
         self._tagged = lru_cache(min(n_cached, _MOST_CACHED))(find)
 
     def allowed(self, filters: Filters) -> Allowed:
@@ -81,6 +82,6 @@ class Shelves:
         return np.array([row for row in rows if row is not None], np.int64)
 
 
-def _find_tagged(tags: Ragged, n_items: int, tag_row: int) -> Bits:
-    places = np.flatnonzero(tags.rows == tag_row)
-    return bits_of(np.searchsorted(tags.offsets, places, side="right") - 1, n_items)
+def _find_tagged(rows: NDArray[np.int32], offsets: NDArray[np.int64], n_items: int, tag_row: int) -> Bits:
+    places = np.flatnonzero(rows == tag_row)
+    return bits_of(np.searchsorted(offsets, places, side="right") - 1, n_items)

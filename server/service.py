@@ -61,7 +61,7 @@ class Observers:
     """Of every ranked answer, with what it was asked."""
 
 
-UNOBSERVED = Observers()
+_UNOBSERVED = Observers()
 
 
 class Server:
@@ -144,7 +144,7 @@ class Server:
         self._health.set_all(SERVING)
 
 
-def create_server(config: ServerConfig, observers: Observers = UNOBSERVED) -> tuple[Server, int]:
+def create_server(config: ServerConfig, observers: Observers = _UNOBSERVED) -> tuple[Server, int]:
     """A server that is bound and not yet started, and its port (0 for a Unix socket).
 
     Raises AddressError where the address is taken, UsageError where it is none.

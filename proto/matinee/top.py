@@ -33,16 +33,22 @@ def main(arguments: Sequence[str]) -> int:
 
 def table(seen: Look) -> list[str]:
     """The lines that show it to people."""
-    rate = "calls/s" if seen.seconds else "calls"
+    rate, digits = ("calls/s", 1) if seen.seconds else ("calls", 0)
     methods = [["method", rate, "p50 ms", "p99 ms", "errors", "shed", "recall"]]
     methods += [
-        [line.method, f"{line.rate:,.0f}", *(_shown(value, 2) for value in (line.p50_ms, line.p99_ms)),
+        [line.method, f"{line.rate:,.{digits}f}", *(_shown(value, 2) for value in (line.p50_ms, line.p99_ms)),
          f"{line.errors:,.0f}", f"{line.shed:,.0f}", _shown(line.recall, 4)]
         for line in seen.methods
     ]  # fmt: skip
     workers = [["worker", rate, "restarts", "MiB", "version"]]
     workers += [
-        [line.worker, f"{line.rate:,.0f}", f"{line.restarts:.0f}", f"{line.resident_mib:,.0f}", line.version or "-"]
+        [
+            line.worker,
+            f"{line.rate:,.{digits}f}",
+            f"{line.restarts:.0f}",
+            f"{line.resident_mib:,.0f}",
+            line.version or "-",
+        ]
         for line in seen.workers
     ]
     span = f"the last {seen.seconds:.1f} s" if seen.seconds else "since the server began"
