@@ -37,8 +37,8 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_address(text: str) -> Address:
-    """The address that `text` writes. Raises UsageError where it writes none."""
+def parse_address(text: str, flag: str = "--address") -> Address:
+    """The address that `text`, the value of `flag`, writes. Raises UsageError where it writes none."""
     if text.startswith(_UNIX) and len(text) > len(_UNIX):
         # unix:///path and unix:/path are the same, as in gRPC.
         return Address(path=Path(text.removeprefix(_UNIX).replace("///", "/", 1)))
@@ -47,7 +47,7 @@ def parse_address(text: str) -> Address:
     if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65_535) or (
         ":" in host and not bracketed
     ):
-        raise UsageError(f"--address is {text!r}; it must be HOST:PORT, [IPv6]:PORT or unix:PATH, with a port to 65535")
+        raise UsageError(f"{flag} is {text!r}; it must be HOST:PORT, [IPv6]:PORT or unix:PATH, with a port to 65535")
     return Address(host=host.strip("[]"), port=int(port))
 
 
