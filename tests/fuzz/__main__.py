@@ -1,7 +1,7 @@
 """Bytes that coverage guides, straight into the handlers, for an hour: `make fuzz`.
 
-The first answer that no request may get ends it with status 1; what led there is saved, and the last line says how to
-repeat it. Repeating needs no fuzzer.
+The first answer that no request may get ends it with a status other than 0; what led there is saved, and a line says
+how to repeat it. Repeating needs no fuzzer.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 // A client that knows nothing of Matinee but an address: it learns the schema by server reflection, calls every
-// method, and prints what it was answered as one JSON document. Usage: node client.js ADDRESS USER_ID ITEM_ID
+// method, and prints what it was answered as one JSON document. Usage: node client.js ADDRESS USER_ID ITEM_ID [CA_FILE]
 
 "use strict";
 
+const fs = require("node:fs");
 const grpc = require("@grpc/grpc-js");
 const loader = require("@grpc/proto-loader");
 
@@ -33,10 +34,10 @@ const REFLECTION = {
   },
 };
 
-function reflection(address) {
+function reflection(address, credentials) {
   const json = { nested: { grpc: { nested: { reflection: { nested: { v1alpha: REFLECTION } } } } } };
   const { grpc: loaded } = grpc.loadPackageDefinition(loader.fromJSON(json, OPTIONS));
-  return new loaded.reflection.v1alpha.ServerReflection(address, grpc.credentials.createInsecure());
+  return new loaded.reflection.v1alpha.ServerReflection(address, credentials);
 }
 
 function reflect(client, question) {
@@ -59,17 +60,29 @@ function varint(value) {
   return Buffer.from([...bytes, value]);
 }
 
+const refusal = (error) => ({ code: grpc.status[error.code], details: error.details });
+
+const within = () => ({ deadline: Date.now() + 30_000 });
+
 function call(client, method, request) {
   return new Promise((resolve) => {
-    const deadline = { deadline: Date.now() + 30_000 };
-    client[method](request, deadline, (error, response) => {
-      resolve(error ? { code: grpc.status[error.code], details: error.details } : response);
-    });
+    client[method](request, within(), (error, response) => resolve(error ? refusal(error) : response));
   });
 }
 
-async function main(address, user_id, item_id) {
-  const reflecting = reflection(address);
+async function stream(client, method, request) {
+  const responses = [];
+  try {
+    for await (const response of client[method](request, within())) responses.push(response);
+  } catch (error) {
+    responses.push(refusal(error));
+  }
+  return responses;
+}
+
+async function main(address, user_id, item_id, ca) {
+  const credentials = ca ? grpc.credentials.createSsl(fs.readFileSync(ca)) : grpc.credentials.createInsecure();
+  const reflecting = reflection(address, credentials);
   const listed = (await reflect(reflecting, { list_services: "*" })).services.service.map(({ name }) => name);
   const name = listed.find((service) => service.startsWith("matinee."));
   const { files } = await reflect(reflecting, { file_containing_symbol: name });
@@ -77,7 +90,7 @@ async function main(address, user_id, item_id) {
 
   const schema = grpc.loadPackageDefinition(loader.loadFileDescriptorSetFromBuffer(descriptorSet(files.file), OPTIONS));
   const Service = name.split(".").reduce((scope, part) => scope[part], schema);
-  const client = new Service(address, grpc.credentials.createInsecure());
+  const client = new Service(address, credentials);
   const told = {
     services: listed,
     methods: Object.keys(Service.service),
@@ -86,6 +99,10 @@ async function main(address, user_id, item_id) {
     similar: await call(client, "SimilarItems", { item_id, k: 2 }),
     predicted: await call(client, "PredictRatings", { user_id, item_ids: [item_id] }),
     items: await call(client, "GetItems", { item_ids: [item_id] }),
+    filtered: await call(client, "Recommend", { user_id, k: 3, only_item_ids: ["i1", "i2", "i3", "i4"], no_tags: ["even"] }),
+    from_ratings: await call(client, "RecommendFromRatings", { ratings: [{ item_id, rating: 5 }], k: 2 }),
+    batch: await stream(client, "BatchRecommend", { user_ids: [user_id, "nobody", user_id], k: 3 }),
+    empty_batch: await stream(client, "BatchRecommend", {}),
     unknown_user: await call(client, "Recommend", { user_id: "nobody" }),
     k_of_zero: await call(client, "Recommend", { user_id, k: 0 }),
   };
