@@ -8,8 +8,10 @@ RESOLVE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 # DATA=path/to/ratings runs the demo on your own; ARGS passes further flags, such as column names.
 DATA ?=
 ARGS ?=
+MINUTES ?= 10
 
-.PHONY: demo test test-faults fuzz lint bench bench-train bench-quality bench-index stubs lock debian clean
+.PHONY: demo test test-faults fuzz lint bench bench-train bench-quality bench-index bench-fold-in bench-serve \
+	bench-swap bench-overload soak stubs lock debian clean
 .DEFAULT_GOAL := demo
 
 # Versions and hashes are pinned, so that two machines get the same.
@@ -30,8 +32,9 @@ test-faults: $(VENV)/ready
 	$(BIN)/python -B -m tests.indexer.faults $(ARGS)
 
 # Bytes that coverage guides, straight into every method, for an hour. MINUTES=5 for less; ARGS=FILE repeats what was found.
+fuzz: MINUTES = 60
 fuzz: $(VENV)/fuzz-ready
-	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),60) $(ARGS)
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(ARGS)
 
 $(VENV)/fuzz-ready: $(VENV)/ready requirements-fuzz.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
@@ -59,6 +62,26 @@ bench-quality: $(VENV)/bench-ready
 bench-index: $(VENV)/bench-ready
 	$(BIN)/python -m benchmarks.index $(if $(SIZE),--size $(SIZE)) $(ARGS)
 
+# Strangers solved from their ratings beside strangers trained on.
+bench-fold-in: $(VENV)/ready
+	$(BIN)/python -m benchmarks.fold_in $(ARGS)
+
+# How fast the server answers on each transport, beside an empty handler, and where the time goes. ITEMS=1m: a million items.
+bench-serve: $(VENV)/ready
+	$(BIN)/python -m benchmarks.serve $(if $(ITEMS),--items $(ITEMS)) $(ARGS)
+
+# Fifty swaps under half of the load that the server can take: errors, mixed answers, p99 around each, memory.
+bench-swap: $(VENV)/ready
+	$(BIN)/python -m benchmarks.swap $(if $(ITEMS),--items $(ITEMS)) $(ARGS)
+
+# Three times the load that the server can take: what is accepted, what is shed, and how soon latency is back.
+bench-overload: $(VENV)/ready
+	$(BIN)/python -m benchmarks.overload $(if $(ITEMS),--items $(ITEMS)) $(ARGS)
+
+# Every method for MINUTES, with a swap every ten seconds: errors, memory and file handles over time.
+soak: $(VENV)/ready
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
+
 # Other people's trainers and indexes, for the benchmarks alone. cmfrec is compiled here, with a C compiler; pip can't pin by hash
 # what a package is built with, uv can.
 $(VENV)/bench-ready: $(VENV)/ready requirements-bench.lock
@@ -78,9 +101,10 @@ lock: $(VENV)/ready
 	$(RESOLVE) pyproject.toml --extra bench --constraints requirements.lock --output-file requirements-bench.lock
 	$(RESOLVE) tests/fuzz/requirements.in --constraints requirements.lock --output-file requirements-fuzz.lock
 
-# What some tests use and skip without: Node.js for a client in another language, Chromium to open reports.
+# What some tests use and skip without: Node.js for a client in another language, Chromium to open reports. And h2load,
+# which the benchmarks of the server ask with.
 debian:
-	apt-get install --yes chromium nodejs npm
+	apt-get install --yes chromium nghttp2-client nodejs npm
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz

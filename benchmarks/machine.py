@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-_LIBRARIES = ("tensorflow", "keras", "numpy", "pyarrow", "pandas")
+_LIBRARIES = ("tensorflow", "keras", "numpy", "pyarrow", "pandas", "faiss-cpu", "grpcio", "protobuf", "pygrpc-native")
 
 
 def machine() -> dict[str, Any]:

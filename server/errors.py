@@ -11,7 +11,9 @@ ServerError (a MatineeError)
 │   ├── NotRatingsError      the model's scores are preferences: it predicts no ratings
 │   ├── NoModelError         no model version is loaded yet
 │   ├── OverloadedError      too many calls are here already
-│   └── ExpiredError         the caller's deadline passed before the work began
+│   ├── ExpiredError         the caller's deadline passed before the work began
+│   ├── TooLargeError        the message is larger than any request may be
+│   └── StoppingError        the server is stopping
 └── StartError               the server can't start: the process ends
     └── AddressError         the address is taken, not this machine's, or not allowed
 """
@@ -110,6 +112,20 @@ class ExpiredError(RequestError):
 
     def __init__(self) -> None:
         super().__init__("the deadline passed before the work began")
+
+
+class TooLargeError(RequestError):
+    """The message is larger than any request may be."""
+
+    def __init__(self, n_bytes: int, most: int) -> None:
+        super().__init__(f"the request has {n_bytes} bytes; it may have {most}")
+
+
+class StoppingError(RequestError):
+    """The server is stopping."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping; ask another")
 
 
 class StartError(ServerError):

@@ -10,6 +10,8 @@ from server.errors import (
     OutOfRangeError,
     OverloadedError,
     RequestError,
+    StoppingError,
+    TooLargeError,
     UndecodableError,
     UnknownItemError,
     UnknownRatedItemsError,
@@ -26,5 +28,7 @@ STATUS: dict[type[RequestError], grpc.StatusCode] = {
     NotRatingsError: grpc.StatusCode.FAILED_PRECONDITION,
     NoModelError: grpc.StatusCode.UNAVAILABLE,
     OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    TooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    StoppingError: grpc.StatusCode.UNAVAILABLE,
     ExpiredError: grpc.StatusCode.DEADLINE_EXCEEDED,
 }

@@ -11,8 +11,8 @@ import faiss
 _Job = tuple[Callable[..., object], tuple[Any, ...]]
 
 
-def _one_core() -> None:
-    # FAISS's setting acts on the calling thread alone; without it every request would spread over all cores.
+def one_core() -> None:
+    """Keep FAISS on the calling thread: the setting acts on it alone, and without it a request takes every core."""
     faiss.omp_set_num_threads(1)
 
 
@@ -68,7 +68,7 @@ class RequestThreads(Executor):
             thread.join()
 
     def _work(self) -> None:
-        _one_core()
+        one_core()
         while job := self._jobs.get():
             call, arguments = job
             try:
@@ -84,7 +84,7 @@ class StreamThreads(ThreadPoolExecutor):
     """`count` threads for streams, of which `limit` may be here at a time. gRPC takes no other kind for one method."""
 
     def __init__(self, count: int, limit: int) -> None:
-        super().__init__(count, "matinee-stream", initializer=_one_core)
+        super().__init__(count, "matinee-stream", initializer=one_core)
         self._limit = limit
         self._here = 0
         self._lock = threading.Lock()

@@ -21,20 +21,31 @@ _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class GrpcioTransport:
-    """A grpcio server with `methods`; `add` puts further services beside them."""
+    """A grpcio server with `methods`."""
 
-    def __init__(self, methods: Sequence[Method], limits: Limits) -> None:
-        self._requests = RequestThreads(limits.threads, limits.max_concurrent)
+    def __init__(self, methods: Sequence[Method], limits: Limits, *, is_shared: bool = False) -> None:
+        n_threads = 0 if all(method.is_stream for method in methods) else limits.threads
+        self._requests = RequestThreads(n_threads, limits.max_concurrent)
         self._streams = StreamThreads(limits.stream_threads, limits.max_streams)
         self._refusals = ThreadPoolExecutor(1, "matinee-refusal")
         # gRPC asks nothing of its threads but `submit`.
         pool: Any = self._requests
-        self._grpc = grpc.server(pool, options=_options(limits), interceptors=[self._gate(methods)])
+        self._grpc = grpc.server(pool, options=_options(limits, is_shared), interceptors=[self._gate(methods)])
         for method in methods:
             self._register(method)
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return self._requests.waiting
+
+    @property
+    def here(self) -> int:
+        """How many requests wait or are worked on."""
+        return self._requests.here
+
     def add(self, add_to_server: Callable[[grpc.Server], None]) -> None:
-        """Let `add_to_server` add a service that brings threads of its own."""
+        """Let `add_to_server` add a service that brings threads of its own and is never refused for load."""
         add_to_server(self._grpc)
 
     def bind(self, wanted: Address) -> Address:
@@ -124,11 +135,11 @@ def _abort(context: grpc.ServicerContext, refusal: Refusal) -> NoReturn:
     context.abort(refusal.code, refusal.text)
 
 
-def _options(limits: Limits) -> list[tuple[str, int]]:
+def _options(limits: Limits, is_shared: bool) -> list[tuple[str, int]]:
     age_s = limits.max_connection_age_s or _CONNECTION_AGE_S
     return [
         # gRPC shares ports by default: a second server would take half of the first one's connections, unnoticed.
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(is_shared)),
         ("grpc.max_receive_message_length", limits.max_request_bytes),
         ("grpc.max_concurrent_streams", limits.max_calls_per_connection),
         ("grpc.max_connection_age_ms", int(age_s * 1000)),

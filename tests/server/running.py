@@ -1,5 +1,6 @@
 """Stores with published versions, and real servers over them on real sockets."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +22,9 @@ from tests.world import random_embeddings
 from training.columns import Ragged
 from training.embeddings import Embeddings
 
+# Which transport servers get; `matinee serve` reads it too. The fixture `transport` sets it.
+TRANSPORT = "MATINEE_TRANSPORT"
+
 
 def publish(store: Path, embeddings: Embeddings) -> str:
     """The version that `embeddings` got in `store`; current."""
@@ -37,12 +41,18 @@ def opened(store: Path, embeddings: Embeddings) -> Bundle:
     return Store(store).open(publish(store, embeddings))
 
 
+def made(store: Path, **config: Any) -> Server:
+    """A server over `store` on a free port, not yet started; `config` may hold fields of ServerConfig and of Limits."""
+    limits = Limits(**{name: config.pop(name) for name in set(config) & set(Limits.model_fields)})
+    transport = os.environ.get(TRANSPORT, "grpcio")
+    settings = {"address": "127.0.0.1:0", "poll_interval_s": 0.01, "transport": transport, **config}
+    return create_server(ServerConfig(store=store, limits=limits, **settings))[0]
+
+
 @contextmanager
 def running(store: Path, **config: Any) -> Iterator[Server]:
-    """A started server over `store` on a free port; `config` may hold fields of ServerConfig and of Limits."""
-    limits = Limits(**{name: config.pop(name) for name in set(config) & set(Limits.model_fields)})
-    settings = {"address": "127.0.0.1:0", "poll_interval_s": 0.01, **config}
-    server, _ = create_server(ServerConfig(store=store, limits=limits, **settings))
+    """A server as `made`, started."""
+    server = made(store, **config)
     server.start()
     try:
         yield server
@@ -62,6 +72,12 @@ def channel_to(server: Server) -> Iterator[grpc.Channel]:
     """A channel to `server`."""
     with grpc.insecure_channel(str(server.address)) as channel:
         yield channel
+
+
+def pushback_ms(call: Any) -> int:
+    """What the trailer of a refused call says: when to come back."""
+    trailers = {entry.key: entry.value for entry in call.trailing_metadata()}
+    return int(trailers["grpc-retry-pushback-ms"])
 
 
 def every_share_seen(n_users: int = 25, n_items: int = 120, seed: int = 0) -> Embeddings:

@@ -25,7 +25,9 @@ requests = methods.flatmap(lambda name: st.tuples(st.just(name), messages(reques
 
 
 @pytest.fixture(scope="module", params=WORLDS)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, transport: str
+) -> Iterator[Server]:
     store = tmp_path_factory.mktemp("store")
     publish(store, WORLDS[request.param])
     with running(store) as server:
@@ -59,7 +61,7 @@ def status_of(channel: grpc.Channel, method: str, message: bytes) -> grpc.Status
     return grpc.StatusCode.OK
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(method=methods, message=st.binary(max_size=300))
 def test_any_bytes_are_answered_or_refused(channel: grpc.Channel, method: str, message: bytes) -> None:
     try:
@@ -81,7 +83,7 @@ def test_long_random_bytes_and_torn_messages_are_refused(channel: grpc.Channel) 
             assert status_of(channel, method, message) in FAIR | {grpc.StatusCode.OK}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(asked=requests)
 def test_any_message_is_answered_or_refused(channel: grpc.Channel, asked: tuple[str, Message]) -> None:
     method, request = asked

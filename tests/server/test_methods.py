@@ -28,7 +28,7 @@ def rated(*ratings: tuple[str, float]) -> pb.RecommendFromRatingsRequest:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, transport: str) -> Iterator[Server]:
     store = tmp_path_factory.mktemp("store")
     publish(store, WORLD)
     with running(store) as server:

@@ -25,7 +25,7 @@ WORLD = with_zeros(fit_to_rank(every_share_seen(N_USERS, N_ITEMS)))
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, transport: str) -> Iterator[Server]:
     store = tmp_path_factory.mktemp("store")
     publish(store, WORLD)
     with running(store) as server:

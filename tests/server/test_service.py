@@ -15,10 +15,11 @@ from matinee.client import Client
 from matinee.errors import UnavailableError, UsageError
 from server.address import parse_address
 from server.errors import AddressError
-from server.limits import Limits
 from server.service import Server, ServerConfig, create_server
-from tests.server.running import asking, channel_to, publish, running
+from tests.server.running import asking, channel_to, made, publish, running
 from tests.world import random_embeddings
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -31,7 +32,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(store: Path) -> Iterator[Server]:
+def server(store: Path, transport: str) -> Iterator[Server]:
     with running(store) as server:
         yield server
 
@@ -62,7 +63,7 @@ def test_the_first_version_that_is_published_is_answered(tmp_path: Path) -> None
 
 
 def test_health_says_not_serving_before_the_server_takes_no_more_calls(store: Path) -> None:
-    server, _ = create_server(ServerConfig(store=store, address="127.0.0.1:0"))
+    server = made(store)
     server.start()
     with channel_to(server) as channel:
         told = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
@@ -97,7 +98,7 @@ def open_until(done: threading.Event) -> Iterator[Any]:
 
 def test_streams_left_open_take_no_thread_from_the_answers(store: Path) -> None:
     done = threading.Event()
-    server, _ = create_server(ServerConfig(store=store, address="127.0.0.1:0", limits=Limits(threads=2)))
+    server = made(store, threads=2)
     server.start()
     with channel_to(server) as channel, asking(server) as client:
         reflect = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo

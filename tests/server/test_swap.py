@@ -4,12 +4,16 @@ import gc
 import weakref
 from pathlib import Path
 
+import pytest
+
 from indexer.store import Store
 from server.live import Live
 from server.retriever import Options, Retriever
 from tests.server.hammer import Hammer, wait_for_version, wait_until
 from tests.server.running import asking, building, opened, publish, running
 from tests.world import random_embeddings
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 
 def test_versions_flip_twenty_times_under_load_without_an_error_or_a_mixed_answer(tmp_path: Path) -> None:

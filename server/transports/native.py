@@ -1,0 +1,198 @@
+"""The fast transport: pygrpc-native, whose HTTP/2 runs outside the GIL. No TLS, no limit on the age of a connection.
+
+It answers the unary methods. Everything else (streams, health, reflection) goes on to a grpcio server behind it, on a
+Unix socket of its own. The trailer that tells a refused caller when to come back can't be sent by it.
+"""
+
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grpc
+from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
+
+from server.address import Address
+from server.errors import AddressError, OverloadedError, RequestError, StoppingError, TooLargeError
+from server.limits import Limits
+from server.rpc import Method, Refusal
+from server.threads import one_core
+from server.transports.grpcio import GrpcioTransport
+
+_logger = logging.getLogger(__name__)
+
+_LOOK_S = 0.01
+# Of the threads that wait for calls only one is told that no more come.
+_WAIT_MS = 1000
+
+
+class _Call(NamedTuple):
+    """One call that came; it is the `Caller` too."""
+
+    call_id: int
+    method: Method
+    request: bytes
+    metadata: tuple[tuple[str, str | bytes], ...]
+    deadline: float | None
+    """By time.monotonic."""
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the caller's deadline, or None."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
+    def invocation_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        """The metadata that came with the call."""
+        return self.metadata
+
+
+class NativeTransport:
+    """One thread more than work is there to take calls: it queues or refuses them while all others work.
+
+    So a call is worked on by the thread that took it, without a hand-over, as long as not all are busy.
+    """
+
+    def __init__(self, methods: Sequence[Method], limits: Limits, *, is_shared: bool = False) -> None:
+        self._methods = [method for method in methods if not method.is_stream]
+        self._behind = GrpcioTransport([method for method in methods if method.is_stream], limits)
+        self._limits = limits
+        self._is_shared = is_shared
+        self._workers = min(limits.threads, limits.max_concurrent)
+        self._room = limits.max_concurrent - self._workers
+        self._busy = 0
+        self._waiting: dict[int, _Call] = {}
+        # Guards the two above: a call waits only while all work, and who stops working takes it.
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._socket = Path(tempfile.mkdtemp(prefix="matinee-")) / "behind.sock"
+        self._threads = [
+            threading.Thread(target=self._run, name=f"matinee-request-{number}", daemon=True)
+            for number in range(self._workers + 1)
+        ]
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return len(self._waiting)
+
+    @property
+    def here(self) -> int:
+        """How many requests wait or are worked on."""
+        return self._busy + len(self._waiting)
+
+    def add(self, add_to_server: Callable[[grpc.Server], None]) -> None:
+        """Let `add_to_server` add a service that brings threads of its own and is never refused for load."""
+        self._behind.add(add_to_server)
+
+    def bind(self, wanted: Address) -> Address:
+        """Take the address; as it is, with its port. Raises AddressError."""
+        methods = [(method.path, False) for method in self._methods]
+        try:
+            self._front = NativeGrpcFront(str(wanted), methods, **_settings(self._limits, self._is_shared))
+        except OSError as error:
+            raise AddressError(f"can't listen at {wanted}: {error}; choose another with --address") from error
+        return wanted if wanted.path else replace(wanted, port=self._front.bound_port)
+
+    def start(self) -> None:
+        """Listen."""
+        self._behind.bind(Address(path=self._socket))
+        self._behind.start()
+        self._front.set_fallback(str(self._socket))
+        self._front.start()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, grace_s: float) -> threading.Event:
+        """Take no more calls, let those that run end within `grace_s` seconds; set when they have."""
+        self._stopping = True
+        deadline = time.monotonic() + grace_s
+        behind, stopped = self._behind.stop(grace_s), threading.Event()
+        threading.Thread(target=self._drain, args=(deadline, behind, stopped), name="matinee-drain").start()
+        return stopped
+
+    def close(self) -> None:
+        """End the threads; to be called once stopped."""
+        self._front.close()
+        self._behind.close()
+        shutil.rmtree(self._socket.parent, ignore_errors=True)
+
+    def _drain(self, deadline: float, behind: threading.Event, stopped: threading.Event) -> None:
+        while self.here and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+        behind.wait()
+        self._front.close()
+        stopped.set()
+
+    def _run(self) -> None:
+        one_core()
+        while (events := self._front.recv_batch_details(1, _WAIT_MS)) is not None:
+            for event in events:
+                call = self._admitted(event)
+                while call is not None:
+                    self._answer(call)
+                    call = self._next()
+
+    def _admitted(self, event: tuple[Any, ...]) -> _Call | None:
+        """The call to be worked on now; None where it waits, is refused or cancelled."""
+        kind, call_id, method, request, _, details = event
+        if kind == EVENT_CANCEL:
+            with self._lock:
+                self._waiting.pop(call_id, None)
+            return None
+        metadata, _, remaining_s = details
+        deadline = None if remaining_s is None else time.monotonic() + remaining_s
+        call = _Call(call_id, self._methods[method], request, metadata, deadline)
+        if error := self._why_not(call):
+            self._fail(call, call.method.refuse(error))
+            return None
+        return call if self._has_its_turn(call) else None
+
+    def _why_not(self, call: _Call) -> RequestError | None:
+        if self._stopping:
+            return StoppingError()
+        if len(call.request) > self._limits.max_request_bytes:
+            return TooLargeError(len(call.request), self._limits.max_request_bytes)
+        return None
+
+    def _has_its_turn(self, call: _Call) -> bool:
+        with self._lock:
+            if self._busy < self._workers:
+                self._busy += 1
+                return True
+            if len(self._waiting) < self._room:
+                self._waiting[call.call_id] = call
+                return False
+        self._fail(call, call.method.refuse(OverloadedError()))
+        return False
+
+    def _next(self) -> _Call | None:
+        """The call that has waited longest; None where there is none, and this thread stops working."""
+        with self._lock:
+            if self._waiting:
+                return self._waiting.pop(next(iter(self._waiting)))
+            self._busy -= 1
+            return None
+
+    def _answer(self, call: _Call) -> None:
+        try:
+            self._front.respond(call.call_id, call.method.unary(call.request, call))
+        except Refusal as refusal:
+            self._fail(call, refusal)
+
+    def _fail(self, call: _Call, refusal: Refusal) -> None:
+        self._front.fail(call.call_id, refusal.code.value[0], refusal.text)
+
+
+def _settings(limits: Limits, is_shared: bool) -> dict[str, Any]:
+    return {
+        "call_details": True,
+        "reuse_port": is_shared,
+        "keepalive_time_ms": int(limits.keepalive_s * 1000),
+        "keepalive_timeout_ms": int(limits.keepalive_timeout_s * 1000),
+        "keepalive_permit_without_calls": True,
+        "max_concurrent_streams": limits.max_calls_per_connection,
+    }

@@ -1,0 +1,58 @@
+"""Which transport a server gets, and what one of them can do and the other can't."""
+
+from pathlib import Path
+
+import grpc
+import pytest
+
+from matinee.errors import UsageError
+from matinee.v1 import recommender_pb2 as pb
+from matinee.v1 import recommender_pb2_grpc as pb_grpc
+from server.errors import StartError
+from server.limits import Limits
+from server.transports import choose
+from server.transports.choose import make_transport
+from server.transports.grpcio import GrpcioTransport
+from server.transports.native import NativeTransport
+from tests.server.running import asking, channel_to, publish, pushback_ms, running
+from tests.world import random_embeddings
+
+AGEING = Limits(max_connection_age_s=60)
+
+
+def test_auto_takes_the_fast_one_where_it_can_do_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(make_transport("auto", [], Limits()), NativeTransport)
+    assert isinstance(make_transport("grpcio", [], Limits()), GrpcioTransport)
+    assert isinstance(make_transport("auto", [], AGEING), GrpcioTransport)
+    monkeypatch.setattr(choose, "find_spec", lambda _: None)
+    assert isinstance(make_transport("auto", [], Limits()), GrpcioTransport)
+
+
+def test_the_fast_one_that_is_not_installed_is_refused_with_what_repairs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(choose, "find_spec", lambda _: None)
+    with pytest.raises(StartError, match=r"pip install 'matinee\[fast\]'"):
+        make_transport("native", [], Limits())
+
+
+def test_the_fast_one_is_refused_what_it_can_not_do() -> None:
+    with pytest.raises(UsageError, match="--max-connection-age-s"):
+        make_transport("native", [], AGEING)
+
+
+def test_grpcio_tells_whoever_is_refused_when_to_come_back(tmp_path: Path) -> None:
+    with running(tmp_path, transport="grpcio", threads=1, max_concurrent=1) as server, channel_to(server) as channel:
+        # It does not read what it refuses, so the calls of one moment are refused whatever they hold.
+        calls = [pb_grpc.RecommenderStub(channel).GetItems.future(pb.GetItemsRequest()) for _ in range(200)]
+        refused = [call for call in calls if call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED]
+        assert refused
+        for call in refused:
+            assert 50 <= pushback_ms(call) <= 150
+
+
+def test_grpcio_changes_connections_that_grow_old_without_an_error(tmp_path: Path) -> None:
+    publish(tmp_path, random_embeddings())
+    with running(tmp_path, transport="grpcio", max_connection_age_s=0.05) as server, asking(server) as client:
+        for _ in range(300):
+            assert client.recommend("1").items
