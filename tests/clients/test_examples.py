@@ -4,19 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
 from matinee.connection import Retry, service_config
 from matinee.v1 import recommender_pb2 as pb
-from tests.clients.conftest import EXAMPLES, ROOT
-from tests.clients.secured import serving_securely
+from tests.clients.conftest import EXAMPLES, ROOT, Asked
 from tests.fuzz.worlds import WORLDS
-from tests.matinee.certificates import Certificates
 from tests.matinee.fake import Answer, serving
-from tests.server.running import publish, running
 from tests.world import oracle
 
 WORLD = WORLDS["rating"]
@@ -31,28 +27,14 @@ def command(request: pytest.FixtureRequest) -> list[str]:
     return [sys.executable, str(EXAMPLES / "python" / "recommend.py")]
 
 
-@pytest.fixture(params=["plain text", "TLS"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """The address of a server, and the environment that a client of it needs."""
-    if request.param == "TLS":
-        certificates = Certificates(tmp_path / "certificates")
-        with serving_securely(tmp_path / "store", WORLD, certificates.credentials()) as address:
-            yield address, {"MATINEE_CA": str(certificates.ca)}
-    else:
-        publish(tmp_path, WORLD)
-        with running(tmp_path) as plain:
-            yield str(plain.address), {}
-
-
 def run(command: list[str], address: str, *user_ids: str, **extra: str) -> subprocess.CompletedProcess[str]:
     environment: Mapping[str, str] = {**os.environ, "PROTO": str(ROOT / "proto"), **extra}
     arguments = [*command, address, *user_ids]
     return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=120, env=environment)
 
 
-def test_an_example_prints_what_the_server_recommends(command: list[str], server: tuple[str, dict[str, str]]) -> None:
-    address, environment = server
-    done = run(command, address, "7", "8", "nobody", **environment)
+def test_an_example_prints_what_the_server_recommends(command: list[str], server: Asked) -> None:
+    done = run(command, server.address, "7", "8", "nobody", **server.environment)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines[:5]] == RANKED
@@ -61,12 +43,11 @@ def test_an_example_prints_what_the_server_recommends(command: list[str], server
     assert [line.split()[0] for line in lines[6:]] == ["8", "nobody"]
 
 
-def test_an_example_tells_errors_by_their_status(command: list[str], server: tuple[str, dict[str, str]]) -> None:
-    address, environment = server
-    done = run(command, address, "nobody", **environment)
+def test_an_example_tells_errors_by_their_status(command: list[str], server: Asked) -> None:
+    done = run(command, server.address, "nobody", **server.environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "new here: user_id 'nobody': the model was not trained on this user"
-    done = run(command, address, "", **environment)
+    done = run(command, server.address, "", **server.environment)
     assert done.returncode == 1
     assert "INVALID_ARGUMENT: user_id is empty" in done.stderr
 

@@ -1,8 +1,9 @@
 """A client in another language, made by server reflection alone: what any backend can do."""
 
 import json
+import os
 import subprocess
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,45 +11,36 @@ import numpy as np
 import pytest
 
 from matinee.v1 import recommender_pb2 as pb
-from tests.clients.conftest import HERE
-from tests.clients.secured import serving_securely
+from tests.clients.conftest import HERE, Asked
 from tests.fuzz.worlds import WORLDS
 from tests.matinee.certificates import Certificates
-from tests.server.running import publish, running
 from tests.world import oracle, predicted_ratings
 
 WORLD = WORLDS["rating"]
 IDS, SEEN = WORLD.catalogue.item_ids, WORLD.catalogue.seen[6]
 
 
-@pytest.fixture(params=["plain text", "TLS"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
-    """What a client is told of a server: its address, and under TLS whom to trust."""
-    if request.param == "TLS":
-        certificates = Certificates(tmp_path / "certificates")
-        with serving_securely(tmp_path / "store", WORLD, certificates.credentials()) as address:
-            yield [address, "7", "i3", str(certificates.ca)]
-    else:
-        publish(tmp_path, WORLD)
-        with running(tmp_path) as plain:
-            yield [str(plain.address), "7", "i3"]
-
-
-def ask(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["node", "client.js", *arguments]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=120)
+def ask(project: Path, server: Asked) -> subprocess.CompletedProcess[str]:
+    command, environment = ["node", "client.js", server.address, "7", "i3"], {**os.environ, **server.environment}
+    return subprocess.run(
+        command, cwd=project, capture_output=True, text=True, check=False, timeout=120, env=environment
+    )
 
 
 def ids_of(answer: Any) -> list[str]:
     return [item["item_id"] for item in answer["items"]]
 
 
-def test_a_stranger_learns_the_schema_and_gets_right_answers_and_errors(project: Path, server: list[str]) -> None:
-    done = ask(project, *server)
+def test_a_stranger_learns_the_schema_and_gets_right_answers_and_errors(project: Path, server: Asked) -> None:
+    done = ask(project, server)
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
 
-    assert {"matinee.v1.Recommender", "grpc.reflection.v1alpha.ServerReflection"} <= set(told["services"])
+    assert set(told["services"]) == {
+        "matinee.v1.Recommender",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
     assert told["methods"] == [method.name for method in pb.DESCRIPTOR.services_by_name["Recommender"].methods]
     best = oracle(WORLD, 6, 10, SEEN)
     assert ids_of(told["by_default"]) == [IDS[row] for row in best]
@@ -73,14 +65,17 @@ def test_a_stranger_learns_the_schema_and_gets_right_answers_and_errors(project:
     refused = "user_id 'nobody': the model was not trained on this user"
     assert told["unknown_user"] == {"code": "NOT_FOUND", "details": refused}
     assert told["k_of_zero"] == {"code": "INVALID_ARGUMENT", "details": "k is 0; it must be 1 to 1000"}
+    if server.environment:
+        assert told["stranger"]["code"] == "UNAUTHENTICATED"
+    else:
+        assert told["stranger"] == told["by_default"]
     refused = "user_ids is a list of 0; it must be 1 to 1000000 ids"
     assert told["empty_batch"] == [{"code": "INVALID_ARGUMENT", "details": refused}]
 
 
-def test_a_stranger_does_not_trust_whom_it_does_not_know(project: Path, tmp_path: Path) -> None:
-    ours, others = Certificates(tmp_path / "ours"), Certificates(tmp_path / "others")
-    with serving_securely(tmp_path / "store", WORLD, ours.credentials()) as address:
-        done = ask(project, address, "7", "i3", str(others.ca))
+def test_a_stranger_does_not_trust_whom_it_does_not_know(project: Path, server: Asked, tmp_path: Path) -> None:
+    others = Certificates(tmp_path / "others")
+    done = ask(project, replace(server, environment={**server.environment, "MATINEE_CA": str(others.ca)}))
     assert done.returncode == 1
     assert "UNAVAILABLE" in done.stderr
 

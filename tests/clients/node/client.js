@@ -1,5 +1,6 @@
 // A client that knows nothing of Matinee but an address: it learns the schema by server reflection, calls every
-// method, and prints what it was answered as one JSON document. Usage: node client.js ADDRESS USER_ID ITEM_ID [CA_FILE]
+// method, and prints what it was answered as one JSON document. Usage: node client.js ADDRESS USER_ID ITEM_ID
+// MATINEE_CA names whom to trust, for TLS; MATINEE_TOKEN is what to show.
 
 "use strict";
 
@@ -7,6 +8,7 @@ const fs = require("node:fs");
 const grpc = require("@grpc/grpc-js");
 const loader = require("@grpc/proto-loader");
 
+const { MATINEE_CA, MATINEE_TOKEN } = process.env;
 const OPTIONS = { keepCase: true, defaults: true };
 
 // The part of grpc.reflection.v1alpha that is needed here; every gRPC tool brings it.
@@ -42,7 +44,7 @@ function reflection(address, credentials) {
 
 function reflect(client, question) {
   return new Promise((resolve, reject) => {
-    const stream = client.ServerReflectionInfo();
+    const stream = client.ServerReflectionInfo(shown(MATINEE_TOKEN));
     stream.on("data", (answer) => { resolve(answer); stream.end(); });
     stream.on("error", reject);
     stream.write(question);
@@ -64,24 +66,32 @@ const refusal = (error) => ({ code: grpc.status[error.code], details: error.deta
 
 const within = () => ({ deadline: Date.now() + 30_000 });
 
-function call(client, method, request) {
+function shown(token) {
+  const metadata = new grpc.Metadata();
+  if (token) metadata.set("authorization", `Bearer ${token}`);
+  return metadata;
+}
+
+function call(client, method, request, token = MATINEE_TOKEN) {
   return new Promise((resolve) => {
-    client[method](request, within(), (error, response) => resolve(error ? refusal(error) : response));
+    client[method](request, shown(token), within(), (error, response) => resolve(error ? refusal(error) : response));
   });
 }
 
 async function stream(client, method, request) {
   const responses = [];
   try {
-    for await (const response of client[method](request, within())) responses.push(response);
+    for await (const response of client[method](request, shown(MATINEE_TOKEN), within())) responses.push(response);
   } catch (error) {
     responses.push(refusal(error));
   }
   return responses;
 }
 
-async function main(address, user_id, item_id, ca) {
-  const credentials = ca ? grpc.credentials.createSsl(fs.readFileSync(ca)) : grpc.credentials.createInsecure();
+async function main(address, user_id, item_id) {
+  const credentials = MATINEE_CA
+    ? grpc.credentials.createSsl(fs.readFileSync(MATINEE_CA))
+    : grpc.credentials.createInsecure();
   const reflecting = reflection(address, credentials);
   const listed = (await reflect(reflecting, { list_services: "*" })).services.service.map(({ name }) => name);
   const name = listed.find((service) => service.startsWith("matinee."));
@@ -104,6 +114,7 @@ async function main(address, user_id, item_id, ca) {
     batch: await stream(client, "BatchRecommend", { user_ids: [user_id, "nobody", user_id], k: 3 }),
     empty_batch: await stream(client, "BatchRecommend", {}),
     unknown_user: await call(client, "Recommend", { user_id: "nobody" }),
+    stranger: await call(client, "Recommend", { user_id }, "not-the-token"),
     k_of_zero: await call(client, "Recommend", { user_id, k: 0 }),
   };
   client.close();
