@@ -8,6 +8,10 @@ import grpc
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from indexer import search
+from indexer.build import BuildOptions, build_bundle
+from indexer.choice.decide import Limits
+from indexer.store import Store
 from matinee.v1 import recommender_pb2 as pb
 from server.live import Live
 from server.retriever import Retriever
@@ -15,8 +19,7 @@ from server.rpc import Method, Refusal, methods_of
 from server.servicer import Recommender
 from tests.fuzz.reader import Reader
 from tests.fuzz.schema import METHODS, request_class
-from tests.fuzz.worlds import WORLDS
-from tests.server.running import opened
+from tests.fuzz.worlds import INDEX_KEYS, WORLDS
 
 FAIR = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION}
 """What a server that is well may answer to any request, beside OK."""
@@ -26,6 +29,11 @@ SERVICE = pb.DESCRIPTOR.services_by_name["Recommender"]
 
 class BugFoundError(AssertionError):
     """An answer that no request may get."""
+
+
+def ask_the_index_for_few_rows_too() -> None:
+    """Of a part of so small a catalogue every row would be scored, whatever the index."""
+    search._FEW = 3  # for this process; what is tested is the other way
 
 
 class Nobody:
@@ -44,7 +52,7 @@ class Handlers:
     """Every method over every one of the worlds."""
 
     def __init__(self, folder: Path) -> None:
-        self._worlds = [methods(Retriever(opened(folder / name, world))) for name, world in WORLDS.items()]
+        self._worlds = [methods(retriever_of(folder / name, name)) for name in WORLDS]
 
     def ask(self, data: bytes) -> grpc.StatusCode:
         """What the call that `data` stands for comes to: world, method, how to read the rest, the rest.
@@ -55,6 +63,13 @@ class Handlers:
         world, name, is_message = reader.choice(self._worlds), reader.choice(list(METHODS)), reader.byte() % 2
         request = reader.message(request_class(name)).SerializeToString() if is_message else reader.rest()
         return call(world[name], request)
+
+
+def retriever_of(folder: Path, name: str) -> Retriever:
+    """What answers from one of the worlds."""
+    options = BuildOptions(INDEX_KEYS[name], Limits(allow_low_recall=True))
+    store = Store(folder)
+    return Retriever(store.open(store.publish(lambda draft: build_bundle(WORLDS[name], draft, options))))
 
 
 def methods(retriever: Retriever) -> dict[str, Method]:

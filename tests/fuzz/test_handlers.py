@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matinee.v1 import recommender_pb2 as pb
-from server.retriever import Retriever
 from server.servicer import Recommender
-from tests.fuzz.handlers import FAIR, BugFoundError, Handlers, call, check, methods
+from tests.fuzz.handlers import FAIR, BugFoundError, Handlers, call, check, methods, retriever_of
 from tests.fuzz.reader import Reader
 from tests.fuzz.schema import METHODS, request_class
-from tests.fuzz.worlds import WORLDS
-from tests.server.running import opened
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _index_asked_for_few_rows_too() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("indexer.search._FEW", 3)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +70,7 @@ def test_a_bug_in_a_method_is_found(name: str, tmp_path: Path, monkeypatch: pyte
         raise KeyError("a row that is not there")
 
     monkeypatch.setattr(Recommender, name, buggy)
-    planted = methods(Retriever(opened(tmp_path, WORLDS["old"])))[name]
+    planted = methods(retriever_of(tmp_path, "old"))[name]
     with pytest.raises(BugFoundError, match=f"{name} answers INTERNAL"):
         call(planted, b"")
 

@@ -15,3 +15,6 @@ WORLDS: dict[str, Embeddings] = {
     # From before models said how their users were fitted.
     "old": _WORLD,
 }
+
+INDEX_KEYS = {"rating": "IVF4,Flat", "ranking": "HNSW16", "old": "Flat"}
+"""The index of each: lists, a graph, and none that approximates."""
