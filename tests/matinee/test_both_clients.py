@@ -352,6 +352,19 @@ def test_an_unavailable_server_is_asked_again(make: Make) -> None:
     assert [asked.metadata.get("grpc-previous-rpc-attempts") for asked in fake.asked] == [None, "1", "2"]
 
 
+def test_a_long_batch_is_sent_again_too(make: Make) -> None:
+    failing = iter([True, False])
+
+    def answers(_: Any, context: grpc.ServicerContext) -> Iterator[pb.BatchRecommendResponse]:
+        if next(failing):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "as told")
+        yield users("1")
+
+    with serving({"BatchRecommend": answers}) as fake, make(fake.address) as client:
+        assert [answer.user_id for answer in client.batch_recommend(["1" * 1_000] * 1_000)] == ["1"]
+        assert fake.n_asked == 2
+
+
 def test_attempts_end_and_the_last_refusal_is_told(make: Make) -> None:
     with (
         serving({"Recommend": refusing(grpc.StatusCode.UNAVAILABLE, 9)}) as fake,
