@@ -10,7 +10,8 @@ DATA ?=
 ARGS ?=
 MINUTES ?= 10
 
-.PHONY: demo test test-faults lint bench bench-train bench-quality bench-index bench-serve bench-swap bench-overload soak stubs lock debian clean
+.PHONY: demo test test-faults lint bench bench-train bench-quality bench-index bench-fold-in bench-serve bench-swap \
+	bench-overload soak stubs lock debian clean
 .DEFAULT_GOAL := demo
 
 # Versions and hashes are pinned, so that two machines get the same.
@@ -51,6 +52,10 @@ bench-quality: $(VENV)/bench-ready
 # Which index is chosen at which size, beside others. SIZE=10m for ten million items; ARGS=--no-peers for ours alone.
 bench-index: $(VENV)/bench-ready
 	$(BIN)/python -m benchmarks.index $(if $(SIZE),--size $(SIZE)) $(ARGS)
+
+# Strangers solved from their ratings beside strangers trained on.
+bench-fold-in: $(VENV)/ready
+	$(BIN)/python -m benchmarks.fold_in $(ARGS)
 
 # How fast the server answers on each transport, beside an empty handler, and where the time goes. ITEMS=1m: a million items.
 bench-serve: $(VENV)/ready

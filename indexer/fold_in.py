@@ -22,6 +22,7 @@ from indexer.bundle import Bundle
 from indexer.selection import Rows
 from indexer.vectors import Floats
 from training.artefact import check_number
+from training.embeddings import scores_are_ratings
 from training.errors import ArtefactError
 
 _BLOCK_ROWS = 1 << 16
@@ -78,22 +79,26 @@ class FoldIn:
 
 
 def fold_in(bundle: Bundle) -> FoldIn | None:
-    """What solves users for the model of `bundle`; None where that does not say how it was fitted, as after an import.
+    """What solves users for the model of `bundle`: `solver`."""
+    return solver(bundle.manifest, bundle.item_vectors, bundle.dim, bundle.global_bias)
 
-    Raises ArtefactError where what it says is unsound.
+
+def solver(manifest: Mapping[str, Any], item_vectors: Floats, dim: int, global_bias: float) -> FoldIn | None:
+    """What solves users for the model that `manifest` describes, the rest as in FoldIn.
+
+    None where it does not say how users were fitted, as after an import. Raises ArtefactError where that is unsound.
     """
-    told = bundle.manifest.get("fold_in")
+    told = manifest.get("fold_in")
     if told is None:
         return None
     if not isinstance(told, Mapping):
         raise ArtefactError("fold_in is no table in the manifest; publish again")
-    if bundle.scores_are_ratings:
+    if scores_are_ratings(manifest):
         numbers: dict[str, Any] = {"bias_penalty": _positive(told, "bias_penalty")}
     else:
         numbers = {name: check_number(told, name) for name in ("lowest", "liked_from")}
         numbers |= {"bias_penalty": None, "unseen_weight": _positive(told, "unseen_weight")}
-    penalty = _positive(told, "penalty")
-    return FoldIn(bundle.item_vectors, bundle.dim, bundle.global_bias, penalty, **numbers)
+    return FoldIn(item_vectors, dim, global_bias, _positive(told, "penalty"), **numbers)
 
 
 def _positive(told: Mapping[str, Any], name: str) -> float:

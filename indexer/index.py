@@ -164,8 +164,8 @@ def _found(products: Floats, rows: Rows) -> tuple[Floats, Rows]:
 def _kept(products: Floats, rows: Rows, n: int, selection: Selection) -> tuple[Floats, Rows]:
     """The first n that were found and are in `selection`."""
     products, rows = _found(products, rows)
-    kept = np.flatnonzero(selection.keeps(rows))[:n]
-    return products[kept], rows[kept]
+    kept = selection.keeps(rows).nonzero()[0][:n]
+    return products.take(kept), rows.take(kept)
 
 
 def new_index(key: IndexKey, width: int, sample: Floats, centroids: Floats | None = None) -> FaissIndex:

@@ -8,7 +8,7 @@ w, the weight of the item biases, is 1 for the model's own score.
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.search import Query, Scores, exact_lengths, exact_products, float32_slack
+from indexer.search import Query, Scores, exact_lengths, exact_products
 from indexer.selection import Rows
 from indexer.vectors import Floats
 from indexer.vectors import query as query_vector
@@ -47,7 +47,7 @@ class Scorer:
             vector=vector,
             scores=lambda rows: offset + exact_products(self._item_vectors, rows, exact),
             offset=offset,
-            slack=float32_slack(vector, self._largest_norm),
+            largest_norm=self._largest_norm,
             is_usual=item_bias_weight == 1.0,
         )
 
@@ -67,7 +67,7 @@ class Scorer:
             vector=vector,
             scores=lambda rows: self._cosines(unit, rows),
             offset=0.0,
-            slack=float32_slack(vector, _UNIT_NORM),
+            largest_norm=_UNIT_NORM,
         )
 
     def _cosines(self, unit: NDArray[np.float64], rows: Rows) -> Scores:

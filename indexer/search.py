@@ -36,10 +36,15 @@ class Query:
     """The exact scores of some rows: int64 (n,) → float64 (n,)."""
     offset: float
     """What a score adds to the inner product that FAISS computes."""
-    slack: float
-    """At most this far is offset + FAISS's exact product from the exact score, for any row."""
+    largest_norm: float
+    """No row is longer."""
     is_usual: bool = True
     """Whether item biases count as in the model; an index looks harder for other weights of them."""
+
+    @property
+    def slack(self) -> float:
+        """At most this far is offset + FAISS's exact product from the exact score, for any row."""
+        return float32_slack(self.vector, self.largest_norm)
 
 
 def float32_slack(query: NDArray[np.float32], row_norm: float) -> float:
@@ -138,15 +143,17 @@ def exact_products(vectors: NDArray[np.float32], rows: Rows, query: NDArray[np.f
 
 def exact_lengths(vectors: NDArray[np.float32], rows: Rows, dim: int) -> Scores:
     """The Euclidean lengths of the first `dim` columns of some rows of `vectors` (n, width): float64 (len(rows),)."""
-    return np.sqrt(_row_by_row(vectors, rows, dim, np.square))
+    return np.sqrt(_row_by_row(vectors, rows, dim, lambda block: np.square(block, dtype=np.float64)))
 
 
-def _row_by_row(vectors: NDArray[np.float32], rows: Rows, dim: int, terms: Callable[[Scores], Scores]) -> Scores:
+def _row_by_row(
+    vectors: NDArray[np.float32], rows: Rows, dim: int, terms: Callable[[NDArray[np.float32]], Scores]
+) -> Scores:
     # Equal vectors must give equal sums wherever they stand: NumPy sums each row alike, BLAS does not.
     sums = np.empty(len(rows), np.float64)
     for start in range(0, len(rows), _BLOCK_ROWS):
         # Whole rows first: NumPy copies them faster than parts of them.
-        block = vectors.take(rows[start : start + _BLOCK_ROWS], axis=0)[:, :dim].astype(np.float64)
+        block = vectors.take(rows[start : start + _BLOCK_ROWS], axis=0)[:, :dim]
         sums[start : start + _BLOCK_ROWS] = terms(block).sum(axis=1)
     return sums
 

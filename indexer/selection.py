@@ -61,8 +61,7 @@ class Selection:
             return np.ones(len(rows), np.bool_)
         kept: NDArray[np.bool_]
         if self.allowed is None:
-            places = np.minimum(np.searchsorted(self.excluded, rows), len(self.excluded) - 1)
-            kept = self.excluded[places] != rows
+            kept = self.excluded.take(self.excluded.searchsorted(rows), mode="clip") != rows
         else:
             kept = self.bits[rows >> 3] & _bit_of(rows) != 0
         return kept

@@ -3,7 +3,7 @@
 import errno
 import socket
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matinee.errors import UsageError
@@ -53,6 +53,20 @@ def prove_free(address: Address) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise AddressError(f"can't listen at {address}: {reason}; choose another with --address") from error
+
+
+def hold(address: Address) -> tuple[socket.socket, Address]:
+    """A socket that keeps a port for processes that share it, and the address with its port.
+
+    It does not listen, so no connection comes to it; without it port 0 would be another one for each process, and
+    the port would be free for others while the last process is replaced.
+    """
+    kind, _, _, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+    holder = socket.socket(kind, socket.SOCK_STREAM)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    holder.bind(where)
+    return holder, replace(address, port=holder.getsockname()[1])
 
 
 def _bind(address: Address) -> None:

@@ -13,6 +13,7 @@ from indexer.places import cache_of, is_url
 from indexer.remote.backend import Patience
 from indexer.remote.store import RemoteStore
 from matinee.errors import MatineeError
+from server.rounds import Rounds
 
 _logger = logging.getLogger(__name__)
 
@@ -43,8 +44,8 @@ class Follower:
         self._followed: str | None = None
         self._is_lost = False
         self._reason = ""
-        # Its end is not waited for: a copy that is cut off at any moment changes nothing.
-        self._thread = threading.Thread(target=self._follow, name="matinee-follower", daemon=True)
+        self._delay_s = self._poll_interval_s
+        self._rounds = Rounds("matinee-follower", self._round)
 
     @property
     def folder(self) -> Path:
@@ -53,20 +54,22 @@ class Follower:
 
     def start(self) -> None:
         """Begin to follow."""
-        self._thread.start()
+        self._rounds.start()
+
+    def look_now(self, timeout_s: float) -> bool:
+        """Ask the bucket at once; whether it was asked, and what is new copied, in time."""
+        return self._rounds.now(timeout_s)
 
     def stop(self) -> None:
         """End following; a request that is under way is not waited for."""
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(_TELL_S)
+        # A copy that is cut off at any moment changes nothing.
+        self._rounds.stop(_TELL_S)
 
-    def _follow(self) -> None:
-        delay_s = self._poll_interval_s
-        while not self._stopping.is_set():
-            sound = self._look()
-            delay_s = self._poll_interval_s if sound else min(2 * delay_s, max(_LONGEST_RETRY_S, self._poll_interval_s))
-            self._stopping.wait(delay_s)
+    def _round(self, _: bool) -> float:
+        longest_s = max(_LONGEST_RETRY_S, self._poll_interval_s)
+        self._delay_s = self._poll_interval_s if self._look() else min(2 * self._delay_s, longest_s)
+        return self._delay_s
 
     def _look(self) -> bool:
         """Copy what is current, if it is new; whether nothing was wrong."""

@@ -189,10 +189,8 @@ class Retriever:
         return Recommendations(self._scored(rows, popularity.counts[rows].astype(np.float64)), "popularity")
 
     def _scored(self, rows: Rows, scores: Scores) -> list[ScoredItem]:
-        ids, titles = self._catalogue.item_ids, self._catalogue.item_titles
-        return [
-            ScoredItem(ids[row], score, titles[row]) for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
-        ]
+        ids, titles = self._catalogue.item_ids.texts(rows), self._catalogue.item_titles.texts(rows)
+        return list(map(ScoredItem, ids, scores.tolist(), titles))
 
     def _score_kind(self, options: Options) -> ScoreKind:
         if not self.scores_are_ratings:

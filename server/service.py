@@ -18,12 +18,14 @@ from server.rpc import Ended, methods_of
 from server.servicer import Recommender
 from server.standard import NOT_SERVING, SERVING, Health, Reflection
 from server.transports.choose import Wanted, make_transport
-from server.watcher import Tried, Watcher
+from server.watcher import Refusal, Tried, Watcher
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Recommender"]
 
 # Who watches the health and does not read must not hold up the stop.
 _TELL_S = 1.0
+# For a bucket to be asked, and what is new there to be copied.
+_LOOK_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class ServerConfig:
     """HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes any that is free."""
     transport: Wanted = "auto"
     """What takes the calls: auto is native where that is installed and can do what is asked for."""
+    is_shared: bool = False
+    """Whether other processes listen at the address too; this one then listens only when it has something to serve."""
     poll_interval_s: float = 0.5
     """How often to look for a new version."""
     following: Following = field(default_factory=Following)
@@ -61,11 +65,11 @@ class Server:
     """A bound server; it answers from `start` to `stop`."""
 
     def __init__(self, config: ServerConfig, observers: Observers) -> None:
-        wanted = parse_address(config.address)
-        prove_free(wanted)
+        self.address = parse_address(config.address)
+        self._is_shared = config.is_shared
         self.live = Live()
         methods = methods_of(SERVICE, Recommender(self.live), observers.ended)
-        self._transport = make_transport(config.transport, methods, config.limits)
+        self._transport = make_transport(config.transport, methods, config.limits, is_shared=config.is_shared)
         self._health = Health(("", SERVICE.full_name))
         self._reflection = Reflection((SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME))
         self._follower = follower(str(config.store), config.following)
@@ -73,7 +77,9 @@ class Server:
         self._watcher = Watcher(folder, self.live, config.poll_interval_s, self._ready, observers.tried)
         self._transport.add(partial(health_pb2_grpc.add_HealthServicer_to_server, self._health))
         self._transport.add(partial(reflection_pb2_grpc.add_ServerReflectionServicer_to_server, self._reflection))
-        self.address = self._transport.bind(wanted)
+        if not self._is_shared:
+            prove_free(self.address)
+            self.address = self._transport.bind(self.address)
 
     @property
     def here(self) -> int:
@@ -85,10 +91,32 @@ class Server:
         """How many requests wait for a thread."""
         return self._transport.waiting
 
+    @property
+    def version(self) -> str | None:
+        """What it serves, or None where nothing yet."""
+        return self.live.version
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why what is current is not what is served, or None."""
+        return self._watcher.refusal
+
+    def look_now(self) -> None:
+        """Look for a new version at once; returns when what is current is served, or was refused."""
+        if self._follower:
+            self._follower.look_now(_LOOK_S)
+        self._watcher.look_now()
+
     def start(self) -> None:
-        """Listen, then load what is current; health is SERVING once that answers."""
-        self._transport.start()
-        self._watcher.start()
+        """Listen, and load what is current; health is SERVING once that answers."""
+        if self._is_shared:
+            # Calls that come to this process alone could have been answered by the others until it can.
+            self._watcher.start()
+            self._transport.bind(self.address)
+            self._transport.start()
+        else:
+            self._transport.start()
+            self._watcher.start()
         if self._follower:
             self._follower.start()
 

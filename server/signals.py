@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -10,8 +10,8 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """An event that is set by the first SIGTERM or SIGINT; a second one ends the process at once.
+def stop_signals(stoppers: Sequence[signal.Signals] = STOPPING) -> Iterator[threading.Event]:
+    """An event that is set by the first of these signals; a second one ends the process at once.
 
     To be entered in the main thread. The handlers from before are put back at the end.
     """
@@ -19,10 +19,10 @@ def stop_signals() -> Iterator[threading.Event]:
 
     def stop(_signum: int, _frame: FrameType | None) -> None:
         stopping.set()
-        for stopper in STOPPING:
+        for stopper in stoppers:
             signal.signal(stopper, signal.SIG_DFL)
 
-    before = {stopper: signal.signal(stopper, stop) for stopper in STOPPING}
+    before = {stopper: signal.signal(stopper, stop) for stopper in stoppers}
     try:
         yield stopping
     finally:

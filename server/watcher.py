@@ -4,19 +4,18 @@ Whatever is wrong with a new version, the old one goes on serving. The log says 
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import faiss
-
 from indexer.store import Store
 from matinee.errors import MatineeError
 from server.live import Live
 from server.retriever import Retriever
+from server.rounds import Rounds
+from server.threads import one_core
 
 _logger = logging.getLogger(__name__)
 
@@ -65,29 +64,32 @@ class Watcher:
         self._on_ready = on_ready
         self._tried = tried
         self._refusal: Refusal | None = None
-        self._looked = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="matinee-watcher", daemon=True)
+        self._rounds = Rounds("matinee-watcher", self._round)
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the version that is current is not the one that answers, or None."""
+        return self._refusal
 
     def start(self) -> None:
         """Begin to watch; returns when the version that is current now is live, or was refused."""
-        self._thread.start()
-        self._looked.wait()
+        self._rounds.start().wait()
+
+    def look_now(self) -> None:
+        """Look at once, also at a version that was refused; returns when what is current is live, or was refused."""
+        self._rounds.now()
 
     def stop(self) -> None:
         """End watching; a version that is being loaded is waited for."""
-        self._stopping.set()
-        self._thread.join()
+        self._rounds.stop()
 
-    def _watch(self) -> None:
-        # This acts on the calling thread alone: without it a warm-up search would take every core from the requests.
-        faiss.omp_set_num_threads(1)
-        while not self._stopping.is_set():
-            self._look()
-            self._looked.set()
-            self._stopping.wait(self._poll_interval_s)
+    def _round(self, asked: bool) -> float:
+        # Without it a warm-up search would take every core from the requests.
+        one_core()
+        self._look(asked)
+        return self._poll_interval_s
 
-    def _look(self) -> None:
+    def _look(self, asked: bool) -> None:
         version, started = None, time.monotonic()
         try:
             version = self._store.current()
@@ -95,7 +97,7 @@ class Watcher:
                 self._refusal = None
             elif version is None:
                 self._refuse(None, "the store has no CURRENT any more", started)
-            elif self._is_due(version):
+            elif asked or self._is_due(version):
                 self._swap(started)
         except Exception as error:  # noqa: BLE001  whatever is wrong with a new version, the old one serves on
             # What is no sentence for people is a bug, and is logged with its traceback.

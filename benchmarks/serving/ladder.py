@@ -14,7 +14,6 @@ from typing import Any
 
 import faiss
 import numpy as np
-from server.filters import Allowed
 
 import indexer.index
 import indexer.scoring
@@ -26,6 +25,7 @@ from benchmarks.serving.spans import Place, Spans
 from indexer.index import Index
 from indexer.store import Store
 from matinee.v1 import recommender_pb2 as pb
+from server.filters import Allowed
 from server.live import Live
 from server.retriever import Retriever
 from server.rpc import Method, methods_of

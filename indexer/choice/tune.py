@@ -7,7 +7,8 @@ from indexer.keys import Family, IndexKey
 
 _EFFORTS = {
     Family.SCAN: (1,),
-    Family.LISTS: (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096),
+    # Four to each doubling: the time to scan lists grows with their number.
+    Family.LISTS: tuple(sorted({round(2 ** (step / 4)) for step in range(4 * 12 + 1)})),
     Family.GRAPH: (16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 768, 1024),
 }
 _LEAST_K_FACTOR = 2

@@ -22,6 +22,7 @@ VERBS = {
     "serve": ("server.__main__", "server", "answer recommendations over gRPC from a store"),
     "recommend": ("matinee.lookup", "", "ask a server for a user's recommendations"),
     "similar": ("matinee.lookup", "", "ask a server for the items most like one item"),
+    "rate": ("matinee.lookup", "", "ask a server for what suits somebody new, from a few ratings"),
 }
 
 

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-ScoreKind = Literal["rating", "preference", "cosine", "unknown"]
+ScoreKind = Literal["rating", "preference", "popularity", "weighted", "cosine", "unknown"]
 """What scores are; higher is better in each.
 
 "rating": the predicted rating, on the scale of the ratings, not clipped to it. "preference": no rating, but how much
-the item is to the user's taste, about 0 to 1, of a model that was trained to rank. "cosine": of similar items, -1 to 1.
-"unknown": something that only a newer client has a word for.
+the item is to the user's taste, about 0 to 1, of a model that was trained to rank. "popularity": how many users have
+rated the item, for a user whom the model does not know. "weighted": as the predicted rating, with the item bias
+weighted as the request asked. "cosine": of similar items, -1 to 1. "unknown": something that only a newer client has a
+word for.
 """
 
 
@@ -34,6 +36,24 @@ class Recommendations:
     """The version that answered."""
     score_kind: ScoreKind
     """What every item's score is."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendationsFromRatings(Recommendations):
+    """A ranked list for somebody who was not in training, from ratings."""
+
+    ignored_item_ids: tuple[str, ...]
+    """The rated items that the model was not trained on, in the order of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecommendations(Recommendations):
+    """What one user of many gets."""
+
+    user_id: str
+    """As it was asked for."""
+    is_unknown: bool
+    """Whether the model was not trained on this user; then `items` are the popular ones, where they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)

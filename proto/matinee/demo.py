@@ -18,8 +18,8 @@ from matinee.answers import Recommendations
 from matinee.client import Client
 from matinee.command import Result, finish, say
 from matinee.errors import MatineeError
-from matinee.lookup import SCORE_TITLES, print_items
 from matinee.rehearsal import Asking, Server, matinee
+from matinee.table import SCORE_TITLES, print_items
 
 _HELP = """\
 Run the whole chain once: data, training, evaluation, index, server, answers, a second training, a swap.

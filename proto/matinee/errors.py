@@ -8,7 +8,8 @@ MatineeError
 │   ├── FailedPreconditionError the model can't answer this method
 │   ├── UnavailableError       no server there, or no model loaded yet
 │   ├── DeadlineExceededError  no answer in time
-│   └── ResourceExhaustedError the server sheds load, or the message is too large
+│   ├── ResourceExhaustedError the server sheds load, or the message is too large
+│   └── UnauthenticatedError   the server wants a bearer token and got none, or another
 ├── TrainingError              training/errors.py
 ├── IndexerError               indexer/errors.py
 └── ServerError                server/errors.py
@@ -26,12 +27,14 @@ class UsageError(MatineeError):
 class ServiceError(MatineeError):
     """The server answered with a status other than OK, or could not be reached.
 
-    `status` is the name of the gRPC status code, such as "NOT_FOUND".
+    `status` is the name of the gRPC status code, such as "NOT_FOUND"; `request_id` is what the server's log calls the
+    request, empty where none was sent.
     """
 
-    def __init__(self, message: str, status: str) -> None:
+    def __init__(self, message: str, status: str, request_id: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.request_id = request_id
 
 
 class InvalidArgumentError(ServiceError):
@@ -56,3 +59,7 @@ class DeadlineExceededError(ServiceError):
 
 class ResourceExhaustedError(ServiceError):
     """The server sheds load, or a message is larger than it takes."""
+
+
+class UnauthenticatedError(ServiceError):
+    """The server wants a bearer token and got none, or another."""

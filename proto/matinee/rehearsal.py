@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from matinee.client import Client
+from matinee.connection import Retry
 from matinee.errors import MatineeError
 
 _SERVER_START_TIMEOUT_S = 60.0
@@ -88,7 +89,8 @@ class Asking:
             time.sleep(0.05)
 
     def _ask(self) -> None:
-        with Client(self._address, timeout_s=5.0) as client:
+        # Without further attempts: a swap that fails one call must be seen.
+        with Client(self._address, timeout_s=5.0, retry=Retry(max_attempts=1)) as client:
             while not self._stopping.wait(0.005):
                 try:
                     answer = client.recommend(self._user_id, k=10)

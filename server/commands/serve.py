@@ -1,11 +1,9 @@
 """`matinee serve`."""
 
 import json
-import logging
-import sys
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
@@ -15,9 +13,13 @@ from matinee.command import say
 from matinee.settings import Command
 from server.follower import Following
 from server.limits import Limits
+from server.log import log_to_stderr
 from server.service import Server, ServerConfig, create_server
 from server.signals import stop_signals
 from server.transports.choose import Wanted
+
+if TYPE_CHECKING:
+    from server.workers.supervisor import Supervisor
 
 
 class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config is a model's with more keys
@@ -31,6 +33,7 @@ class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config 
         examples:
           matinee serve store
           matinee serve store --address 0.0.0.0:50051       # for other machines too; there is no access control yet
+          matinee serve store --workers 4                   # four processes at one port
           matinee serve store --address unix:matinee.sock
           matinee serve store --address 127.0.0.1:0 --json  # any free port; the first line of output has the address
           matinee serve s3://bucket/films --cache /var/cache/matinee
@@ -40,8 +43,8 @@ class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config 
     """Where `matinee index` publishes: a folder, or the URL of a store in a bucket (s3://BUCKET/PREFIX)."""
     address: str = "127.0.0.1:50051"
     """Where to listen: HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes any that is free."""
-    workers: int = Field(default=1, ge=1, le=1)
-    """Server processes; so far there is one."""
+    workers: int = Field(default=1, ge=1, le=256)
+    """Server processes at the one port, each with bounds of its own and the same memory-mapped bundle."""
     transport: Wanted = "auto"
     """What takes the calls: grpcio does everything; native (the extra `fast`) answers three times as many a second and
     has neither TLS nor a limit on the age of connections; auto is native where it is installed and can do what is
@@ -62,15 +65,23 @@ class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config 
 
     def run(self) -> None:
         """Serve until a signal comes."""
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+        log_to_stderr()
         with stop_signals() as stopping:
-            server, _ = create_server(self._config())
+            server = self._server()
             server.start()
             self._tell(server)
             stopping.wait()
             started = time.monotonic()
             server.stop(self.grace_s)
             say(f"stopped in {time.monotonic() - started:.1f} s")
+
+    def _server(self) -> "Server | Supervisor":
+        if self.workers == 1:
+            return create_server(self._config())[0]
+        # Imported only here: one process alone needs none of it.
+        from server.workers.supervisor import Supervisor
+
+        return Supervisor(self._config(), self.workers, self.grace_s)
 
     def _config(self) -> ServerConfig:
         return ServerConfig(
@@ -82,12 +93,12 @@ class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config 
             limits=Limits(**self.model_dump(include=set(Limits.model_fields))),
         )
 
-    def _tell(self, server: Server) -> None:
+    def _tell(self, server: "Server | Supervisor") -> None:
         say(f"listening at {server.address}")
-        if server.live.version is None:
+        if server.version is None:
             say(self._nothing_yet())
         if self.as_json:
-            print(json.dumps({"address": str(server.address), "version": server.live.version}), flush=True)
+            print(json.dumps({"address": str(server.address), "version": server.version}), flush=True)
 
     def _nothing_yet(self) -> str:
         if is_url(self.store):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from indexer.index import Index, Settings
 from indexer.scoring import Scorer
-from indexer.search import Query, exact_products, float32_slack, top_rows, top_rows_of_many
+from indexer.search import Query, exact_products, top_rows, top_rows_of_many
 from indexer.selection import NONE, Rows, Selection, bits_of
 from indexer.vectors import augment
 from tests.indexer.small import index_over
@@ -50,7 +50,7 @@ def looking_for(vector: NDArray[np.float32], vectors: NDArray[np.float32] = VECT
         vector=vector,
         scores=lambda rows: exact_products(vectors, rows, vector.astype(np.float64)),
         offset=0.0,
-        slack=float32_slack(vector, float(np.linalg.norm(vectors.astype(np.float64), axis=1).max())),
+        largest_norm=float(np.linalg.norm(vectors.astype(np.float64), axis=1).max()),
     )
 
 

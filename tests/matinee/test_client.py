@@ -1,31 +1,30 @@
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import FrozenInstanceError
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import grpc
 import pytest
 
 import matinee
-from matinee.answers import Item, PredictedRating, ScoredItem
-from matinee.client import ERRORS, Client
+from matinee.answers import Item, PredictedRating, ScoredItem, ScoreKind
+from matinee.client import Client
 from matinee.errors import (
-    DeadlineExceededError,
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
     ResourceExhaustedError,
     ServiceError,
-    UnavailableError,
 )
+from matinee.failures import ERRORS
+from matinee.reading import SCORE_KINDS
+from matinee.table import SCORE_TITLES
 from matinee.v1 import recommender_pb2 as pb
 from server.service import Server
+from tests.matinee.fake import serving
 from tests.server.running import asking, publish, running
 from tests.world import checker_board, fit_to_rank
 
@@ -92,22 +91,6 @@ def test_a_refusal_is_an_exception_with_the_servers_words(
     assert caught.value.__cause__ is not None
 
 
-def test_nobody_there_is_unavailable_with_the_address() -> None:
-    with Client("127.0.0.1:1", timeout_s=30.0) as client:
-        with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1: .*refused"):
-            client.recommend(1)
-        assert not client.is_reachable()
-        with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1 is not ready after 0\.2 s"):
-            client.wait_until_ready(timeout_s=0.2)
-
-
-def test_a_server_without_a_model_is_reachable_and_not_ready(tmp_path: Path) -> None:
-    with running(tmp_path) as server, asking(server) as client:
-        assert client.is_reachable()
-        with pytest.raises(UnavailableError, match="not ready after"):
-            client.wait_until_ready(timeout_s=0.2)
-
-
 def test_waiting_ends_when_the_first_version_is_there(tmp_path: Path) -> None:
     with running(tmp_path) as server, asking(server) as client:
         publishing = threading.Timer(0.2, publish, (tmp_path, checker_board()))
@@ -115,41 +98,6 @@ def test_waiting_ends_when_the_first_version_is_there(tmp_path: Path) -> None:
         client.wait_until_ready(timeout_s=60.0)
         assert client.recommend(0).items
         publishing.join()
-
-
-def test_every_call_has_a_deadline() -> None:
-    # It takes connections and never says a word.
-    with (
-        socket.create_server(("127.0.0.1", 0)) as mute,
-        Client(f"127.0.0.1:{mute.getsockname()[1]}", timeout_s=0.3) as client,
-        pytest.raises(DeadlineExceededError, match=r"no answer within 0\.3 s"),
-    ):
-        client.recommend(1)
-
-
-def answering(answer: Callable[[grpc.ServicerContext], Any]) -> grpc.GenericRpcHandler:
-    handler: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(lambda _, context: answer(context))
-    return grpc.method_handlers_generic_handler("matinee.v1.Recommender", {"Recommend": handler})
-
-
-@contextmanager
-def serving(handler: grpc.GenericRpcHandler) -> Iterator[Client]:
-    with ThreadPoolExecutor(1) as pool:
-        server = grpc.server(pool, handlers=[handler])
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        with Client(f"127.0.0.1:{port}", timeout_s=30.0) as client:
-            yield client
-        server.stop(grace=None).wait()
-
-
-@pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
-def test_every_status_is_a_service_error_that_carries_it(code: grpc.StatusCode) -> None:
-    refuse = answering(lambda context: context.abort(code, "as asked"))
-    with serving(refuse) as client, pytest.raises(ServiceError) as caught:
-        client.recommend(1)
-    assert type(caught.value) is ERRORS.get(code, ServiceError)
-    assert caught.value.status == code.name
 
 
 def test_a_model_fit_to_rank_predicts_no_ratings(tmp_path: Path) -> None:
@@ -166,8 +114,14 @@ def test_a_model_fit_to_rank_predicts_no_ratings(tmp_path: Path) -> None:
 def test_servers_of_other_releases_are_understood(on_the_wire: dict[str, Any], told: str) -> None:
     # An older server does not say what scores are, and its are ratings; of a newer one's kinds nothing is claimed.
     response = pb.RecommendResponse(items=[pb.ScoredItem(item_id="1", score=0.5)], **on_the_wire)
-    with serving(answering(lambda _: response.SerializeToString())) as client:
+    with serving({"Recommend": lambda *_: response}) as fake, Client(fake.address, timeout_s=30.0) as client:
         assert client.recommend(1).score_kind == told
+
+
+def test_every_kind_of_score_has_a_word_and_a_heading() -> None:
+    assert set(SCORE_KINDS) == set(pb.ScoreKind.values())
+    assert set(SCORE_TITLES) == set(get_args(ScoreKind))
+    assert set(SCORE_KINDS.values()) | {"cosine", "unknown"} == set(get_args(ScoreKind))
 
 
 def test_every_kind_of_service_error_comes_from_a_status() -> None:
@@ -187,6 +141,7 @@ def test_threads_share_a_client(client: Client) -> None:
 
 def test_the_client_is_there_by_its_short_name() -> None:
     assert matinee.Client is Client
+    assert {name for name in matinee.__all__ if getattr(matinee, name).__name__ == name} == set(matinee.__all__)
 
 
 def test_the_client_needs_grpc_and_protobuf_alone() -> None:

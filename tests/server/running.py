@@ -15,6 +15,7 @@ from indexer.build import build_bundle
 from indexer.bundle import Bundle
 from indexer.store import Store
 from matinee.client import Client
+from matinee.connection import Retry
 from server.limits import Limits
 from server.service import Server, ServerConfig, create_server
 from tests.world import random_embeddings
@@ -61,8 +62,8 @@ def running(store: Path, **config: Any) -> Iterator[Server]:
 
 @contextmanager
 def asking(server: Server) -> Iterator[Client]:
-    """A client of `server` that is patient with a busy machine."""
-    with Client(str(server.address), timeout_s=30.0) as client:
+    """A client of `server` that is patient with a busy machine, and hides no failure by asking again."""
+    with Client(str(server.address), timeout_s=30.0, retry=Retry(max_attempts=1)) as client:
         yield client
 
 

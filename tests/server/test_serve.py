@@ -20,8 +20,6 @@ from matinee.v1 import recommender_pb2_grpc as pb_grpc
 from tests.server.running import publish
 from tests.world import random_embeddings
 
-pytestmark = pytest.mark.usefixtures("transport")
-
 TIMEOUT_S = 60
 
 
@@ -49,6 +47,7 @@ def serving(store: Path, *arguments: str) -> Iterator[tuple["subprocess.Popen[st
         process.communicate()
 
 
+@pytest.mark.usefixtures("transport")
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_status_0_and_one_document_on_stdout(store: Path, signum: signal.Signals) -> None:
     process = serve(store, "--address", "127.0.0.1:0", "--json")
@@ -64,6 +63,7 @@ def test_a_signal_ends_it_with_status_0_and_one_document_on_stdout(store: Path, 
     assert "stopped in" in told
 
 
+@pytest.mark.usefixtures("transport")
 def test_running_requests_end_before_it_does(tmp_path: Path) -> None:
     publish(tmp_path, random_embeddings(n_items=500))
     slow = [f"i{item % 500}" for item in range(10_000)]
@@ -87,12 +87,14 @@ def test_running_requests_end_before_it_does(tmp_path: Path) -> None:
         assert process.wait(TIMEOUT_S) == 0
 
 
+@pytest.mark.usefixtures("transport")
 def test_requests_that_take_longer_than_the_grace_do_not_keep_it(store: Path) -> None:
     with serving(store, "--grace-s", "0") as (process, _):
         process.send_signal(signal.SIGTERM)
         assert process.wait(TIMEOUT_S) == 0
 
 
+@pytest.mark.usefixtures("transport")
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     publish(tmp_path, random_embeddings(n_items=500))
     slow = pb.GetItemsRequest(item_ids=[f"i{item % 500}" for item in range(10_000)])
@@ -115,6 +117,7 @@ def catches(pid: int, signum: signal.Signals) -> bool:
     return bool(int(caught, 16) >> (signum - 1) & 1)
 
 
+@pytest.mark.usefixtures("transport")
 def test_an_address_in_use_is_one_sentence_and_status_1(store: Path) -> None:
     with serving(store) as (_, address):
         second = serve(store, "--address", address)
@@ -126,7 +129,7 @@ def test_an_address_in_use_is_one_sentence_and_status_1(store: Path) -> None:
             assert client.recommend(1).items
 
 
-@pytest.mark.parametrize("flag", ["--address=nowhere", "--grace-s=-1", "--workers=2", "--poll-interval-s=0", "--k=1"])
+@pytest.mark.parametrize("flag", ["--address=nowhere", "--grace-s=-1", "--workers=0", "--poll-interval-s=0", "--k=1"])
 def test_wrong_usage_is_status_2(store: Path, flag: str) -> None:
     process = serve(store, flag)
     output, told = process.communicate(timeout=TIMEOUT_S)

@@ -1,0 +1,1 @@
+"""Several server processes at one port, kept alive by one that serves nothing itself."""

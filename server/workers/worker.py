@@ -1,0 +1,80 @@
+"""One worker: a server in a process of its own, which tells its supervisor how it is and ends when that is gone."""
+
+import logging
+import os
+import signal
+import threading
+from multiprocessing.connection import Connection
+from typing import Any
+
+from matinee.errors import MatineeError
+from server.log import log_to_stderr
+from server.service import Observers, Server, ServerConfig
+from server.signals import stop_signals
+from server.workers.report import report_of
+
+LOOK = "look"
+
+_logger = logging.getLogger(__name__)
+
+
+def work(config: ServerConfig, grace_s: float, channel: "Connection[Any, Any]") -> None:
+    """Serve until SIGTERM comes or the supervisor is gone.
+
+    What can't start tells its supervisor one sentence and ends with status 1.
+    """
+    # Ctrl-C goes to the whole group; the supervisor passes it on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log_to_stderr()
+    with stop_signals((signal.SIGTERM,)) as stopping:
+        try:
+            worker = _Worker(config, channel, stopping)
+        except (MatineeError, OSError) as error:
+            channel.send(str(error))
+            raise SystemExit(1) from None
+        stopping.wait()
+        worker.server.stop(grace_s)
+
+
+class _Worker:
+    """Tells how its server is at the beginning, after each attempt to serve another version, and when asked."""
+
+    def __init__(self, config: ServerConfig, channel: "Connection[Any, Any]", stopping: threading.Event) -> None:
+        self._channel = channel
+        self._stopping = stopping
+        self._telling = threading.Lock()
+        self._n_looks = 0
+        self._has_started = False
+        self.server = Server(config, Observers(tried=self._tried))
+        self.server.start()
+        self._has_started = True
+        self._tell()
+        threading.Thread(target=self._listen, name="matinee-supervised", daemon=True).start()
+
+    def _tried(self, version: str | None, reason: str | None, seconds: float) -> None:  # noqa: ARG002  a Tried
+        if self._has_started:
+            self._tell()
+
+    def _tell(self) -> None:
+        with self._telling:
+            try:
+                self._channel.send(report_of(self.server.live.version, self.server.refusal, self._n_looks))
+            except OSError:
+                # Whoever should hear it is gone; `_listen` sees that too.
+                self._stopping.set()
+
+    def _listen(self) -> None:
+        try:
+            while self._channel.recv() == LOOK:
+                self.server.look_now()
+                self._n_looks += 1
+                self._tell()
+        except (EOFError, OSError):
+            self._orphaned()
+
+    def _orphaned(self) -> None:
+        if self._stopping.is_set():
+            # It was in a hurry.
+            os._exit(1)
+        _logger.error("the supervisor is gone; this worker ends too")
+        self._stopping.set()

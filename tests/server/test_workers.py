@@ -1,0 +1,153 @@
+"""Several workers at one port, real processes: they start together, are replaced, and end together."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from indexer.store import Store
+from matinee.client import Client
+from matinee.errors import MatineeError
+from tests.server.hammer import wait_until
+from tests.server.running import publish
+from tests.server.test_serve import TIMEOUT_S, serve
+from tests.world import random_embeddings
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("workers") / "store"
+    publish(store, random_embeddings())
+    return store
+
+
+@dataclass
+class Fleet:
+    """Two workers that run, their supervisor, and what it said when they were ready."""
+
+    process: "subprocess.Popen[str]"
+    ready: dict[str, str]
+
+    @property
+    def address(self) -> str:
+        return self.ready["address"]
+
+    @property
+    def workers(self) -> set[int]:
+        return listeners(self.address)
+
+
+@contextmanager
+def fleet_over(store: Path, *arguments: str) -> Iterator[Fleet]:
+    flags = ("--workers", "2", "--poll-interval-s", "0.02", "--address", "127.0.0.1:0", "--json")
+    process = serve(store, *flags, *arguments)
+    assert process.stdout is not None
+    try:
+        yield Fleet(process, json.loads(process.stdout.readline()))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def fleet(store: Path, transport: str) -> Iterator[Fleet]:
+    with fleet_over(store) as fleet:
+        yield fleet
+
+
+def listeners(address: str) -> set[int]:
+    """The processes that listen at the port."""
+    port = f":{int(address.rpartition(':')[2]):04X}"
+    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
+    inodes = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(port) and line[3] == "0A"}
+    return {pid for pid in processes() if inodes & files(pid)}
+
+
+def processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def files(pid: int) -> set[str]:
+    try:
+        return {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    except OSError:
+        return set()
+
+
+def is_answered(address: str) -> bool:
+    try:
+        with Client(address, timeout_s=5.0) as client:
+            return bool(client.recommend(1).items)
+    except MatineeError:
+        return False
+
+
+def test_all_are_ready_when_it_says_so_and_answer_at_one_port(fleet: Fleet, store: Path) -> None:
+    assert fleet.ready == {"address": fleet.address, "version": Store(store).current()}
+    assert len(fleet.workers) == 2
+    assert fleet.process.pid not in fleet.workers
+    assert all(is_answered(fleet.address) for _ in range(10))
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_others_answer_meanwhile(fleet: Fleet) -> None:
+    before = fleet.workers
+    killed = before.pop()
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: killed not in fleet.workers)
+    # What came to the dead one while its socket was there is lost; whoever asks again is answered.
+    assert is_answered(fleet.address) or is_answered(fleet.address)
+    wait_until(lambda: len(fleet.workers) == 2)
+    assert before < fleet.workers
+
+
+def test_every_worker_follows_the_store(fleet: Fleet, store: Path) -> None:
+    version = publish(store, random_embeddings(seed=2))
+    wait_until(lambda: all(maps(pid, store) == {version} for pid in fleet.workers))
+
+
+def maps(pid: int, store: Path) -> set[str]:
+    """The versions of `store` that the process has mapped."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {line.split("/versions/")[1].split("/")[0] for line in lines if f"{store}/versions/" in line}
+
+
+def test_a_second_server_at_the_port_is_refused_and_the_first_goes_on(fleet: Fleet, store: Path) -> None:
+    second = serve(store, "--address", fleet.address, "--workers", "2")
+    assert "Address already in use" in second.communicate(timeout=TIMEOUT_S)[1]
+    assert second.returncode == 1
+    assert is_answered(fleet.address)
+
+
+def test_a_signal_ends_them_all_with_status_0(fleet: Fleet) -> None:
+    workers = fleet.workers
+    fleet.process.send_signal(signal.SIGTERM)
+    rest, told = fleet.process.communicate(timeout=TIMEOUT_S)
+    assert (fleet.process.returncode, rest) == (0, "")
+    assert "stopped in" in told
+    assert not workers & set(processes())
+
+
+def test_no_worker_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    with fleet_over(tmp_path / "store") as fleet:
+        workers = fleet.workers
+        assert len(workers) == 2
+        # Nothing was there when they started.
+        publish(tmp_path / "store", random_embeddings())
+        wait_until(lambda: is_answered(fleet.address))
+        fleet.process.kill()
+        wait_until(lambda: not workers & set(processes()))
+
+
+@pytest.mark.parametrize(("address", "status"), [("192.0.2.1:0", 1), ("unix:matinee.sock", 2)])
+def test_workers_that_can_not_start_end_it_with_one_sentence(store: Path, address: str, status: int) -> None:
+    process = serve(store, "--address", address, "--workers", "2")
+    output, told = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, output) == (status, "")
+    assert len(told.splitlines()) == 1
+    assert told.startswith("matinee: ")
