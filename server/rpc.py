@@ -114,10 +114,15 @@ class Method:
 
     def _refusal(self, error: Exception) -> Refusal:
         if isinstance(error, RequestError):
-            return Refusal(STATUS[type(error)], str(error), _trailers(error))
+            return refusal_of(error)
         # Whatever the bug is, the caller learns nothing of the inside and the next call is answered.
         _logger.error("%s failed", self.path, exc_info=error)
         return Refusal(grpc.StatusCode.INTERNAL, "the server failed at this request; its log says how")
+
+
+def refusal_of(error: RequestError) -> Refusal:
+    """`error` as a status."""
+    return Refusal(STATUS[type(error)], str(error), _trailers(error))
 
 
 def methods_of(service: ServiceDescriptor, servicer: object, ended: Ended = unobserved) -> list[Method]:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,6 +12,7 @@ from pydantic_settings import CliPositionalArg
 from indexer.places import is_url
 from matinee.command import say
 from matinee.settings import Command
+from server.commands.trust import TrustFlags
 from server.follower import Following
 from server.limits import Limits
 from server.log import log_to_stderr
@@ -19,10 +21,11 @@ from server.signals import stop_signals
 from server.transports.choose import Wanted
 
 if TYPE_CHECKING:
+    from server.admin.listener import AdminListener
     from server.workers.supervisor import Supervisor
 
 
-class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config is a model's with more keys
+class Serve(Limits, TrustFlags, Command):  # type: ignore[misc]  # a command's model_config is a model's with more keys
     """Answer recommendations over gRPC from the version that is current in a store, and follow its swaps.
 
     It may start before anything is published: until then it answers UNAVAILABLE and its health is NOT_SERVING. SIGTERM
@@ -32,8 +35,10 @@ class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config 
     examples: ClassVar[str] = """\
         examples:
           matinee serve store
-          matinee serve store --address 0.0.0.0:50051       # for other machines too; there is no access control yet
+          matinee serve store --address 0.0.0.0:50051       # for other machines too
           matinee serve store --workers 4                   # four processes at one port
+          matinee serve store --address 0.0.0.0:50051 --tls-cert cert.pem --tls-key key.pem --token-file tokens
+          matinee serve store --admin-address 127.0.0.1:50052
           matinee serve store --address unix:matinee.sock
           matinee serve store --address 127.0.0.1:0 --json  # any free port; the first line of output has the address
           matinee serve s3://bucket/films --cache /var/cache/matinee
@@ -45,6 +50,9 @@ class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config 
     """Where to listen: HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes any that is free."""
     workers: int = Field(default=1, ge=1, le=256)
     """Server processes at the one port, each with bounds of its own and the same memory-mapped bundle."""
+    admin_address: str | None = None
+    """Where the Admin service listens, HOST:PORT, [IPv6]:PORT or unix:PATH: status, versions, activate, roll back,
+    reload. Nowhere without."""
     transport: Wanted = "auto"
     """What takes the calls: grpcio does everything; native (the extra `fast`) answers three times as many a second and
     has neither TLS nor a limit on the age of connections; auto is native where it is installed and can do what is
@@ -61,19 +69,34 @@ class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config 
     grace_s: float = Field(default=10.0, ge=0, le=3600)
     """How long running requests may take to end when the server is stopped, in seconds."""
     as_json: bool = Field(default=False, validation_alias="json")
-    """Once ready, print one line of JSON on standard output: address, version (null where there is none yet)."""
+    """Once ready, print one line of JSON on standard output: address, version (null where there is none yet), and
+    admin_address where the Admin service was asked for."""
 
     def run(self) -> None:
         """Serve until a signal comes."""
         log_to_stderr()
-        with stop_signals() as stopping:
+        with stop_signals() as stopping, ExitStack() as running:
             server = self._server()
+            running.callback(server.stop, self.grace_s)
+            admin = self._admin(server)
+            if admin:
+                admin.start()
+                running.callback(admin.stop, self.grace_s)
             server.start()
-            self._tell(server)
+            self._tell(server, admin)
             stopping.wait()
             started = time.monotonic()
-            server.stop(self.grace_s)
+            running.close()
             say(f"stopped in {time.monotonic() - started:.1f} s")
+
+    def _admin(self, server: "Server | Supervisor") -> "AdminListener | None":
+        if self.admin_address is None:
+            return None
+        # Imported only here: whoever wants no Admin service starts without it.
+        from indexer.places import store_at
+        from server.admin.listener import AdminListener
+
+        return AdminListener(self.admin_address, self.admin_trust(), server, store_at(self.store, cache=self.cache))
 
     def _server(self) -> "Server | Supervisor":
         if self.workers == 1:
@@ -90,15 +113,25 @@ class Serve(Limits, Command):  # type: ignore[misc]  # a command's model_config 
             transport=self.transport,
             poll_interval_s=self.poll_interval_s,
             following=Following(self.cache, self.remote_poll_interval_s, self.remote_timeout_s),
+            trust=self.trust(),
             limits=Limits(**self.model_dump(include=set(Limits.model_fields))),
         )
 
-    def _tell(self, server: "Server | Supervisor") -> None:
+    def _tell(self, server: "Server | Supervisor", admin: "AdminListener | None") -> None:
         say(f"listening at {server.address}")
+        if admin:
+            say(f"the Admin service listens at {admin.address}")
+        for warning in self._warnings(server, admin):
+            say(warning)
         if server.version is None:
             say(self._nothing_yet())
         if self.as_json:
-            print(json.dumps({"address": str(server.address), "version": server.version}), flush=True)
+            ready = {"address": str(server.address), "version": server.version}
+            print(json.dumps(ready | ({"admin_address": str(admin.address)} if admin else {})), flush=True)
+
+    def _warnings(self, server: "Server | Supervisor", admin: "AdminListener | None") -> list[str]:
+        told = [self.trust().warning(server.address), self.admin_trust().warning(admin.address) if admin else None]
+        return [warning for warning in told if warning]
 
     def _nothing_yet(self) -> str:
         if is_url(self.store):
