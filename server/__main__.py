@@ -1,12 +1,14 @@
-"""The commands of this room: `matinee serve`, also as `python -m server serve`."""
+"""The commands of this room: `matinee serve` and `matinee token`, also as `python -m server serve`."""
 
 import sys
 from collections.abc import Sequence
 
 import matinee.settings
+from matinee.settings import Commands
 from server.commands.serve import Serve
+from server.commands.token import Token
 
-COMMANDS = {"serve": Serve}
+COMMANDS: Commands = {"serve": Serve, "token": Token}
 
 
 def main(arguments: Sequence[str]) -> int:

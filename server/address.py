@@ -4,6 +4,7 @@ import errno
 import socket
 import stat
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
 
 from matinee.errors import UsageError
@@ -19,6 +20,16 @@ class Address:
     host: str = ""
     port: int = 0
     path: Path | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.path is not None or self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     def __str__(self) -> str:
         if self.path is not None:

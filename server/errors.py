@@ -13,9 +13,13 @@ ServerError (a MatineeError)
 │   ├── OverloadedError      too many calls are here already
 │   ├── ExpiredError         the caller's deadline passed before the work began
 │   ├── TooLargeError        the message is larger than any request may be
-│   └── StoppingError        the server is stopping
+│   ├── StoppingError        the server is stopping
+│   ├── UnauthenticatedError the server wants a bearer token and got none, or another
+│   ├── NoSuchVersionError   Admin: the store does not have the version
+│   └── StoreRefusedError    Admin: the store can't do what was asked
 └── StartError               the server can't start: the process ends
-    └── AddressError         the address is taken, not this machine's, or not allowed
+    ├── AddressError         the address is taken, not this machine's, or not allowed
+    └── TrustError           a certificate, a key or a file of tokens can't be used
 """
 
 from matinee.errors import MatineeError
@@ -128,9 +132,30 @@ class StoppingError(RequestError):
         super().__init__("the server is stopping; ask another")
 
 
+class UnauthenticatedError(RequestError):
+    """The server wants a bearer token and got none, or another."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this server wants a bearer token that it knows; send the metadata authorization: Bearer TOKEN"
+        )
+
+
+class NoSuchVersionError(RequestError):
+    """The store does not have the version."""
+
+
+class StoreRefusedError(RequestError):
+    """The store can't do what was asked; its own sentence says why."""
+
+
 class StartError(ServerError):
     """The server can't start."""
 
 
 class AddressError(StartError):
     """The address is taken, not this machine's, or not allowed."""
+
+
+class TrustError(StartError):
+    """A certificate, a key or a file of tokens can't be used."""

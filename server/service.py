@@ -1,5 +1,7 @@
 """A server from end to end: listener, threads, health, reflection and the watcher, started and stopped as one thing."""
 
+import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +21,9 @@ from server.rpc import Ended, methods_of
 from server.servicer import Recommender
 from server.standard import NOT_SERVING, SERVING, Health, Reflection
 from server.transports.choose import Wanted, make_transport
+from server.trust.config import OPEN, Trust
 from server.watcher import Refusal, Tried, Watcher
+from server.workers.report import WorkerStatus, report_of, state_of
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Recommender"]
 
@@ -47,6 +51,8 @@ class ServerConfig:
     """How a store at a URL is followed."""
     limits: Limits = field(default_factory=Limits)
     """How much it takes on."""
+    trust: Trust = OPEN
+    """Whom it answers, and what the connections are encrypted with."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +76,12 @@ class Server:
     def __init__(self, config: ServerConfig, observers: Observers) -> None:
         self.address = parse_address(config.address)
         self._is_shared = config.is_shared
+        self._made = time.monotonic()
         self.live = Live()
         methods = methods_of(SERVICE, Recommender(self.live), observers.ended)
-        self._transport = make_transport(config.transport, methods, config.limits, is_shared=config.is_shared)
+        self._transport = make_transport(
+            config.transport, methods, config.limits, config.trust, is_shared=config.is_shared
+        )
         self._health = Health(("", SERVICE.full_name))
         self._reflection = Reflection((SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME))
         self._follower = follower(str(config.store), config.following)
@@ -105,6 +114,12 @@ class Server:
     def refusal(self) -> Refusal | None:
         """Why what is current is not what is served, or None."""
         return self._watcher.refusal
+
+    def statuses(self) -> list[WorkerStatus]:
+        """This process, as the one worker that it is."""
+        report = report_of(self.live.version, self.refusal)
+        uptime_s = time.monotonic() - self._made
+        return [WorkerStatus(0, os.getpid(), state_of(report), report, uptime_s, restarts=0)]
 
     def look_now(self) -> None:
         """Look for a new version at once; returns when what is current is served, or was refused."""

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,6 +12,7 @@ from pydantic_settings import CliPositionalArg
 from indexer.places import is_url
 from matinee.command import say
 from matinee.settings import Command
+from server.commands.trust import TrustFlags
 from server.follower import Following
 from server.limits import Limits
 from server.observing import logs
@@ -22,10 +24,11 @@ from server.signals import stop_signals
 from server.transports.choose import Wanted
 
 if TYPE_CHECKING:
+    from server.admin.listener import AdminListener
     from server.workers.supervisor import Supervisor
 
 
-class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_config is a model's with more keys
+class Serve(Limits, TrustFlags, Seen, Command):  # type: ignore[misc]  # a command's model_config is a model's with more keys
     """Answer recommendations over gRPC from the version that is current in a store, and follow its swaps.
 
     It may start before anything is published: until then it answers UNAVAILABLE and its health is NOT_SERVING. SIGTERM
@@ -35,8 +38,10 @@ class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_c
     examples: ClassVar[str] = """\
         examples:
           matinee serve store
-          matinee serve store --address 0.0.0.0:50051       # for other machines too; there is no access control yet
+          matinee serve store --address 0.0.0.0:50051       # for other machines too
           matinee serve store --workers 4                   # four processes at one port
+          matinee serve store --address 0.0.0.0:50051 --tls-cert cert.pem --tls-key key.pem --token-file tokens
+          matinee serve store --admin-address 127.0.0.1:50052
           matinee serve store --address unix:matinee.sock
           matinee serve store --address 127.0.0.1:0 --json  # any free port; the first line of output has the address
           matinee serve store --metrics-address 127.0.0.1:9464 --log-format json   # and then: matinee top
@@ -49,6 +54,9 @@ class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_c
     """Where to listen: HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes any that is free."""
     workers: int = Field(default=1, ge=1, le=256)
     """Server processes at the one port, each with bounds of its own and the same memory-mapped bundle."""
+    admin_address: str | None = None
+    """Where the Admin service listens, HOST:PORT, [IPv6]:PORT or unix:PATH: status, versions, activate, roll back,
+    reload. Nowhere without."""
     transport: Wanted = "auto"
     """What takes the calls: grpcio does everything; native (the extra `fast`) answers three times as many a second and
     has neither TLS nor a limit on the age of connections; auto is native where it is installed and can do what is
@@ -65,20 +73,34 @@ class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_c
     grace_s: float = Field(default=10.0, ge=0, le=3600)
     """How long running requests may take to end when the server is stopped, in seconds."""
     as_json: bool = Field(default=False, validation_alias="json")
-    """Once ready, print one line of JSON on standard output: address, version (null where there is none yet), metrics
-    (the address, if asked for)."""
+    """Once ready, print one line of JSON on standard output: address, version (null where there is none yet), and
+    admin_address and metrics_address where these were asked for."""
 
     def run(self) -> None:
         """Serve until a signal comes."""
         logs.configure(self.log_format)
-        with stop_signals() as stopping, metrics_of(self.workers, self) as metrics:
+        with stop_signals() as stopping, metrics_of(self.workers, self) as metrics, ExitStack() as running:
             server = self._server(metrics)
+            running.callback(server.stop, self.grace_s)
+            admin = self._admin(server)
+            if admin:
+                admin.start()
+                running.callback(admin.stop, self.grace_s)
             server.start()
-            self._tell(server, metrics)
+            self._tell(server, admin, metrics)
             stopping.wait()
             started = time.monotonic()
-            server.stop(self.grace_s)
+            running.close()
             say(f"stopped in {time.monotonic() - started:.1f} s")
+
+    def _admin(self, server: "ObservedServer | Supervisor") -> "AdminListener | None":
+        if self.admin_address is None:
+            return None
+        # Imported only here: whoever wants no Admin service starts without it.
+        from indexer.places import store_at
+        from server.admin.listener import AdminListener
+
+        return AdminListener(self.admin_address, self.admin_trust(), server, store_at(self.store, cache=self.cache))
 
     def _server(self, metrics: Metrics | None) -> "ObservedServer | Supervisor":
         seen = Seen(**self.model_dump(include=set(Seen.model_fields)))
@@ -97,18 +119,37 @@ class Serve(Limits, Seen, Command):  # type: ignore[misc]  # a command's model_c
             transport=self.transport,
             poll_interval_s=self.poll_interval_s,
             following=Following(self.cache, self.remote_poll_interval_s, self.remote_timeout_s),
+            trust=self.trust(),
             limits=Limits(**self.model_dump(include=set(Limits.model_fields))),
         )
 
-    def _tell(self, server: "ObservedServer | Supervisor", metrics: Metrics | None) -> None:
+    def _tell(
+        self, server: "ObservedServer | Supervisor", admin: "AdminListener | None", metrics: Metrics | None
+    ) -> None:
         say(f"listening at {server.address}")
+        if admin:
+            say(f"the Admin service listens at {admin.address}")
         if metrics:
             say(f"metrics at http://{metrics.address}/metrics")
+        for warning in self._warnings(server, admin, metrics):
+            say(warning)
         if server.version is None:
             say(self._nothing_yet())
         if self.as_json:
             ready = {"address": str(server.address), "version": server.version}
-            print(json.dumps({**ready, "metrics": str(metrics.address)} if metrics else ready), flush=True)
+            ready |= {"admin_address": str(admin.address)} if admin else {}
+            ready |= {"metrics_address": str(metrics.address)} if metrics else {}
+            print(json.dumps(ready), flush=True)
+
+    def _warnings(
+        self, server: "ObservedServer | Supervisor", admin: "AdminListener | None", metrics: Metrics | None
+    ) -> list[str]:
+        told = [
+            self.trust().warning(server.address),
+            self.admin_trust().warning(admin.address) if admin else None,
+            metrics.warning() if metrics else None,
+        ]
+        return [warning for warning in told if warning]
 
     def _nothing_yet(self) -> str:
         if is_url(self.store):

@@ -10,26 +10,31 @@ from server.limits import Limits
 from server.rpc import Method
 from server.transports.grpcio import GrpcioTransport
 from server.transports.transport import Transport
+from server.trust.config import OPEN, Trust
 
 Wanted = Literal["auto", "grpcio", "native"]
 
 
-def make_transport(wanted: Wanted, methods: Sequence[Method], limits: Limits, *, is_shared: bool = False) -> Transport:
+def make_transport(
+    wanted: Wanted, methods: Sequence[Method], limits: Limits, trust: Trust = OPEN, *, is_shared: bool = False
+) -> Transport:
     """The transport for `methods`; other workers have its address too if `is_shared`.
 
     Raises StartError, UsageError where it can't be the one that is wanted.
     """
-    if wanted == "grpcio" or (wanted == "auto" and _why_not_native(limits)):
-        return GrpcioTransport(methods, limits, is_shared=is_shared)
-    if reason := _why_not_native(limits):
+    if wanted == "grpcio" or (wanted == "auto" and _why_not_native(limits, trust)):
+        return GrpcioTransport(methods, limits, trust, is_shared=is_shared)
+    if reason := _why_not_native(limits, trust):
         raise reason
     # Imported only here: it may not be installed.
     from server.transports.native import NativeTransport
 
-    return NativeTransport(methods, limits, is_shared=is_shared)
+    return NativeTransport(methods, limits, trust, is_shared=is_shared)
 
 
-def _why_not_native(limits: Limits) -> Exception | None:
+def _why_not_native(limits: Limits, trust: Trust) -> Exception | None:
+    if trust.tls:
+        return UsageError("--transport native has no TLS; leave --tls-cert out, or take --transport grpcio")
     if limits.max_connection_age_s is not None:
         return UsageError("--transport native closes no connection for its age; leave --max-connection-age-s out")
     if find_spec("pygrpc_native") is None:

@@ -4,19 +4,25 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, NoReturn, TypeAlias
+from functools import partial
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import grpc
+from grpc_health.v1 import health
 
 from server import request_ids
 from server.address import Address
-from server.errors import AddressError, OverloadedError
+from server.errors import AddressError, OverloadedError, UnauthenticatedError
 from server.limits import Limits
-from server.rpc import Method, Refusal
+from server.rpc import Caller, Method, Refusal, refusal_of
 from server.standard import in_threads
 from server.threads import RequestThreads, StreamThreads
+from server.trust.config import OPEN, Trust
+from server.trust.tokens import Tokens
 
 _CONNECTION_AGE_S = 3600.0
+# Whoever asks for the health need not be known.
+_HEALTH = f"/{health.SERVICE_NAME}/"
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -24,14 +30,18 @@ _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 class GrpcioTransport:
     """A grpcio server with `methods`."""
 
-    def __init__(self, methods: Sequence[Method], limits: Limits, *, is_shared: bool = False) -> None:
+    def __init__(
+        self, methods: Sequence[Method], limits: Limits, trust: Trust = OPEN, *, is_shared: bool = False
+    ) -> None:
         n_threads = 0 if all(method.is_stream for method in methods) else limits.threads
         self._requests = RequestThreads(n_threads, limits.max_concurrent)
         self._streams = StreamThreads(limits.stream_threads, limits.max_streams)
         self._refusals = ThreadPoolExecutor(1, "matinee-refusal")
+        self._credentials = trust.credentials()
+        gate = self._gate(methods, trust.tokens())
         # gRPC asks nothing of its threads but `submit`.
         pool: Any = self._requests
-        self._grpc = grpc.server(pool, options=_options(limits, is_shared), interceptors=[self._gate(methods)])
+        self._grpc = grpc.server(pool, options=_options(limits, is_shared), interceptors=[gate])
         for method in methods:
             self._register(method)
 
@@ -52,7 +62,7 @@ class GrpcioTransport:
     def bind(self, wanted: Address) -> Address:
         """Take the address; as it is, with its port. Raises AddressError."""
         try:
-            port = self._grpc.add_insecure_port(str(wanted))
+            port = self._port(str(wanted))
         except RuntimeError as error:
             raise AddressError(f"can't listen at {wanted}: {error}; choose another with --address") from error
         return wanted if wanted.path else replace(wanted, port=port)
@@ -76,30 +86,50 @@ class GrpcioTransport:
         self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         self._grpc.add_registered_method_handlers(service, handlers)
 
-    def _gate(self, methods: Sequence[Method]) -> "_Gate":
-        return _Gate(
-            {
-                method.path: (
-                    self._streams if method.is_stream else self._requests,
-                    _overloaded_handler(method, self._refusals),
-                )
-                for method in methods
-            }
-        )
+    def _port(self, address: str) -> int:
+        if self._credentials:
+            return self._grpc.add_secure_port(address, self._credentials)
+        return self._grpc.add_insecure_port(address)
+
+    def _gate(self, methods: Sequence[Method], tokens: Tokens | None) -> "_Gate":
+        entrances = {
+            method.path: _Entrance(
+                self._streams if method.is_stream else self._requests,
+                _refusing_handler(partial(method.refuse, OverloadedError()), self._refusals),
+                _refusing_handler(partial(method.refuse, UnauthenticatedError()), self._refusals),
+            )
+            for method in methods
+        }
+        return _Gate(entrances, tokens, _refusing_handler(partial(refusal_of, UnauthenticatedError()), self._refusals))
+
+
+class _Entrance(NamedTuple):
+    """What a method's calls meet."""
+
+    threads: RequestThreads | StreamThreads
+    overloaded: _Handler
+    unauthenticated: _Handler
 
 
 class _Gate(grpc.ServerInterceptor):
     """Decides whether a call gets its turn, in gRPC's own thread, before it has one and before its request is read."""
 
-    def __init__(self, bounds: dict[str, tuple[RequestThreads | StreamThreads, _Handler]]) -> None:
-        self._bounds = bounds
+    def __init__(self, entrances: dict[str, _Entrance], tokens: Tokens | None, unauthenticated: _Handler) -> None:
+        self._entrances = entrances
+        self._tokens = tokens
+        self._unauthenticated = unauthenticated
 
     def intercept_service(self, continuation: Callable[..., Any], details: grpc.HandlerCallDetails) -> Any:
         """What handles the call: its method, or what refuses it."""
-        bound = self._bounds.get(details.method)
-        if bound and bound[0].is_full():
-            return bound[1]
+        entrance = self._entrances.get(details.method)
+        if self._tokens and not self._is_open(details) and not self._tokens.allow(details.invocation_metadata):
+            return entrance.unauthenticated if entrance else self._unauthenticated
+        if entrance and entrance.threads.is_full():
+            return entrance.overloaded
         return continuation(details)
+
+    def _is_open(self, details: grpc.HandlerCallDetails) -> bool:
+        return details.method.startswith(_HEALTH)
 
 
 def _unary_handler(method: Method) -> _Handler:
@@ -124,9 +154,9 @@ def _stream_handler(method: Method, threads: StreamThreads) -> _Handler:
     return grpc.unary_stream_rpc_method_handler(in_threads(handle, threads))
 
 
-def _overloaded_handler(method: Method, threads: ThreadPoolExecutor) -> _Handler:
+def _refusing_handler(refuse: Callable[[Caller], Refusal], threads: ThreadPoolExecutor) -> _Handler:
     def handle(_: object, context: grpc.ServicerContext) -> bytes:
-        _abort(context, method.refuse(OverloadedError(), context))
+        _abort(context, refuse(context))
 
     # As if a stream of requests were to come: gRPC then does not wait for the first.
     return grpc.stream_unary_rpc_method_handler(in_threads(handle, threads))

@@ -19,11 +19,19 @@ from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 
 from server import request_ids
 from server.address import Address
-from server.errors import AddressError, OverloadedError, RequestError, StoppingError, TooLargeError
+from server.errors import (
+    AddressError,
+    OverloadedError,
+    RequestError,
+    StoppingError,
+    TooLargeError,
+    UnauthenticatedError,
+)
 from server.limits import Limits
 from server.rpc import Method, Refusal
 from server.threads import one_core
 from server.transports.grpcio import GrpcioTransport
+from server.trust.config import OPEN, Trust
 
 _logger = logging.getLogger(__name__)
 
@@ -57,11 +65,14 @@ class NativeTransport:
     So a call is worked on by the thread that took it, without a hand-over, as long as not all are busy.
     """
 
-    def __init__(self, methods: Sequence[Method], limits: Limits, *, is_shared: bool = False) -> None:
+    def __init__(
+        self, methods: Sequence[Method], limits: Limits, trust: Trust = OPEN, *, is_shared: bool = False
+    ) -> None:
         self._methods = [method for method in methods if not method.is_stream]
-        self._behind = GrpcioTransport([method for method in methods if method.is_stream], limits)
+        self._behind = GrpcioTransport([method for method in methods if method.is_stream], limits, trust)
         self._limits = limits
         self._is_shared = is_shared
+        self._tokens = trust.tokens()
         self._workers = min(limits.threads, limits.max_concurrent)
         self._room = limits.max_concurrent - self._workers
         self._busy = 0
@@ -155,6 +166,8 @@ class NativeTransport:
     def _why_not(self, call: _Call) -> RequestError | None:
         if self._stopping:
             return StoppingError()
+        if self._tokens and not self._tokens.allow(call.metadata):
+            return UnauthenticatedError()
         if len(call.request) > self._limits.max_request_bytes:
             return TooLargeError(len(call.request), self._limits.max_request_bytes)
         return None

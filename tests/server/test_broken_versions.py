@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from indexer.store import Store
@@ -17,6 +18,7 @@ from server.retriever import Retriever
 from tests.server.hammer import wait_for_version, wait_until
 from tests.server.running import asking, building, publish, running
 from tests.world import random_embeddings
+from training.artefact import seal
 
 
 @contextmanager
@@ -52,6 +54,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a bit is flipped": lambda bundle: flip_a_bit(bundle / "user_embeddings.npy"),
     "the index is foreign": lambda bundle: (bundle / "recommend.faiss").write_bytes(b"IxFI" + bytes(100)),
     "a file is missing": lambda bundle: (bundle / "similar.faiss").unlink(),
+    "the folder is empty": lambda bundle: empty(bundle),
+    "the users are of another dim, checksums and all": lambda bundle: widen(bundle, "user_embeddings.npy"),
     "the manifest is missing": lambda bundle: (bundle / "manifest.json").unlink(),
     "the manifest is no JSON": lambda bundle: (bundle / "manifest.json").write_text("{"),
     "the manifest is of another format": lambda bundle: reformat(bundle / "manifest.json"),
@@ -62,6 +66,20 @@ def flip_a_bit(path: Path) -> None:
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(raw)
+
+
+def empty(bundle: Path) -> None:
+    for file in bundle.iterdir():
+        file.unlink()
+
+
+def widen(bundle: Path, name: str) -> None:
+    """Give one array a column more, in a bundle that is otherwise whole."""
+    np.save(bundle / name, np.pad(np.load(bundle / name), ((0, 0), (0, 1))))
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "manifest.json").unlink()
+    told = {key: value for key, value in manifest.items() if key not in ("files", "content_sha256")}
+    seal(bundle, manifest["format"], manifest["format_version"], told)
 
 
 def reformat(path: Path) -> None:

@@ -60,7 +60,7 @@ class Slow:
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     slow = Slow()
     monkeypatch.setattr(Recommender, "GetItems", lambda *call: slow.get_items(*call))
-    monkeypatch.setattr(Recommender, "BatchRecommend", lambda *call: slow.batch(*call), raising=False)
+    monkeypatch.setattr(Recommender, "BatchRecommend", lambda *call: slow.batch(*call))
     yield slow
     slow.go_on.set()
 
@@ -168,7 +168,7 @@ def torn(_: Recommender, request: pb.BatchRecommendRequest) -> Iterator[pb.Batch
 def test_an_error_between_two_answers_of_a_stream_is_its_status(
     store: Path, monkeypatch: pytest.MonkeyPatch, request_: pb.BatchRecommendRequest, code: grpc.StatusCode, text: str
 ) -> None:
-    monkeypatch.setattr(Recommender, "BatchRecommend", torn, raising=False)
+    monkeypatch.setattr(Recommender, "BatchRecommend", torn)
     with running(store) as server, channel_to(server) as channel:
         stream = pb_grpc.RecommenderStub(channel).BatchRecommend(request_)
         assert next(stream) == pb.BatchRecommendResponse()

@@ -1,0 +1,1 @@
+"""The service for operators, at a listener of its own."""
