@@ -30,11 +30,6 @@ def echo(caller: Caller) -> tuple[tuple[str, str], ...]:
     return ((KEY, request_id),) if request_id else ()
 
 
-def of(caller: Caller) -> str:
-    """The id that came with the call, or a new one."""
-    return sent(caller) or new()
-
-
 def new() -> str:
     """Sixteen hexadecimal digits that no other call has."""
     return f"{random.getrandbits(64):016x}"

@@ -120,22 +120,26 @@ class Method:
             raise UndecodableError(self._request_class.DESCRIPTOR.full_name, len(request)) from error
 
     def _refusal(self, error: Exception, caller: Caller) -> Refusal:
-        request_id = request_ids.of(caller)
         if isinstance(error, RequestError):
-            return refusal_of(error, request_id)
+            return refusal_of(error, caller)
+        request_id = _id_of(caller)
         # Whatever the bug is, the caller learns nothing of the inside and the next call is answered.
         _logger.error("%s failed", self.path, exc_info=error, extra={"request_id": request_id})
         return Refusal(grpc.StatusCode.INTERNAL, "the server failed at this request; its log says how", request_id)
 
 
-def refusal_of(error: RequestError, request_id: str) -> Refusal:
+def refusal_of(error: RequestError, caller: Caller) -> Refusal:
     """`error` as a status."""
-    return Refusal(STATUS[type(error)], str(error), request_id, _trailers(error))
+    return Refusal(STATUS[type(error)], str(error), _id_of(caller), _trailers(error))
 
 
 def methods_of(service: ServiceDescriptor, servicer: object, ended: Ended = unobserved) -> list[Method]:
     """Every method of `service`, answered by the method of `servicer` that has its name."""
     return [Method(schema, getattr(servicer, schema.name), ended) for schema in service.methods]
+
+
+def _id_of(caller: Caller) -> str:
+    return request_ids.sent(caller) or request_ids.new()
 
 
 def _trailers(error: RequestError) -> Metadata:

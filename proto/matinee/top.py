@@ -12,6 +12,7 @@ from matinee.command import INTERRUPTED, Result, finish, say
 from matinee.errors import UsageError
 from matinee.exposition import ExpositionError, Samples, fetch
 from matinee.look import Look, look
+from matinee.table import printable
 
 _ADDRESS = "127.0.0.1:9464"
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -62,7 +63,7 @@ def _shown(value: float | None, digits: int) -> str:
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     # Nothing that a server says may move the cursor or change the terminal.
-    rows = [["".join(filter(str.isprintable, cell)) for cell in row] for row in rows]
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *rest in rows:
         cells = [f"{text:>{width}}" for text, width in zip(rest, widths[1:], strict=True)]

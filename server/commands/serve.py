@@ -74,7 +74,7 @@ class Serve(Limits, TrustFlags, Seen, Command):  # type: ignore[misc]  # a comma
     """How long running requests may take to end when the server is stopped, in seconds."""
     as_json: bool = Field(default=False, validation_alias="json")
     """Once ready, print one line of JSON on standard output: address, version (null where there is none yet), and
-    where they were asked for admin_address and metrics."""
+    admin_address and metrics_address where these were asked for."""
 
     def run(self) -> None:
         """Serve until a signal comes."""
@@ -131,18 +131,24 @@ class Serve(Limits, TrustFlags, Seen, Command):  # type: ignore[misc]  # a comma
             say(f"the Admin service listens at {admin.address}")
         if metrics:
             say(f"metrics at http://{metrics.address}/metrics")
-        for warning in self._warnings(server, admin):
+        for warning in self._warnings(server, admin, metrics):
             say(warning)
         if server.version is None:
             say(self._nothing_yet())
         if self.as_json:
             ready = {"address": str(server.address), "version": server.version}
             ready |= {"admin_address": str(admin.address)} if admin else {}
-            ready |= {"metrics": str(metrics.address)} if metrics else {}
+            ready |= {"metrics_address": str(metrics.address)} if metrics else {}
             print(json.dumps(ready), flush=True)
 
-    def _warnings(self, server: "ObservedServer | Supervisor", admin: "AdminListener | None") -> list[str]:
-        told = [self.trust().warning(server.address), self.admin_trust().warning(admin.address) if admin else None]
+    def _warnings(
+        self, server: "ObservedServer | Supervisor", admin: "AdminListener | None", metrics: Metrics | None
+    ) -> list[str]:
+        told = [
+            self.trust().warning(server.address),
+            self.admin_trust().warning(admin.address) if admin else None,
+            metrics.warning() if metrics else None,
+        ]
         return [warning for warning in told if warning]
 
     def _nothing_yet(self) -> str:

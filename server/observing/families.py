@@ -63,7 +63,7 @@ REQUEST_SECONDS = Family(
 )
 SHED = Family(
     "matinee_shed",
-    "Calls that were refused unread, such as those for which there was no room",
+    "Calls that were refused unread because there was no room for them",
     ("method",),
     _each(METHODS),
 )

@@ -19,6 +19,12 @@ class Metrics:
     address: Address
     """Where they are told."""
 
+    def warning(self) -> str | None:
+        """What whoever tells them there should know, or None."""
+        if self.address.is_local:
+            return None
+        return f"{self.address} can be reached from other machines: whoever can reach it reads the metrics"
+
 
 @contextmanager
 def metrics_of(n_workers: int, seen: Seen) -> Iterator[Metrics | None]:

@@ -24,6 +24,7 @@ from server.observing.families import (
 from server.observing.pages import Pages
 
 _SAMPLE_S = 0.25
+_SHED = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 class Serving(Protocol):
@@ -84,10 +85,10 @@ class Recorder:
         cells = self._mine.cells
         requests, histogram, shed = self._by_method[method]
         cells[requests + CODES[code]] += 1
-        if caller is None:
-            cells[shed] += 1
-        else:
+        if caller is not None:
             _observe(cells, histogram, REQUEST_SECONDS.bounds, seconds)
+        elif code is _SHED:
+            cells[shed] += 1
 
     def swapped(self, serving: Serving, seconds: float) -> None:
         """A version answers from now on; it took this time to load it."""

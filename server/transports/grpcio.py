@@ -127,7 +127,7 @@ class GrpcioTransport:
             )
             for method in methods
         }
-        return _Gate(entrances, tokens, _refusing_handler(_unknown_and_unauthenticated, self._refusals))
+        return _Gate(entrances, tokens, _refusing_handler(partial(refusal_of, UnauthenticatedError()), self._refusals))
 
 
 class _Entrance(NamedTuple):
@@ -165,10 +165,6 @@ def _refusing_handler(refuse: Callable[[Caller], Refusal], threads: ThreadPoolEx
 
     # It does not wait for a request either.
     return grpc.stream_unary_rpc_method_handler(in_threads(handle, threads))
-
-
-def _unknown_and_unauthenticated(caller: Caller) -> Refusal:
-    return refusal_of(UnauthenticatedError(), request_ids.of(caller))
 
 
 def _echo_id(context: grpc.ServicerContext) -> None:

@@ -75,9 +75,10 @@ def test_calls_are_counted_by_method_and_code_and_those_that_were_shed_have_no_l
         recorder.ended("Recommend", OK, seconds, CALLER)
     recorder.ended("Recommend", NOT_FOUND, 1e-3, CALLER)
     recorder.ended("SimilarItems", SHED, 0.0, None)
+    recorder.ended("SimilarItems", grpc.StatusCode.UNAUTHENTICATED, 0.0, None)
     recorder.ended("NoSuchMethod", OK, 1.0, CALLER)
     seen = metrics(board)
-    assert total(seen, "matinee_requests_total") == 7
+    assert total(seen, "matinee_requests_total") == 8
     assert total(seen, "matinee_requests_total", method="Recommend", code="OK") == 5
     assert total(seen, "matinee_requests_total", method="Recommend", code="NOT_FOUND") == 1
     assert total(seen, "matinee_shed_total", method="SimilarItems") == 1

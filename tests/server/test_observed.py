@@ -18,6 +18,8 @@ from server.observing.options import Observed, Seen
 from server.observing.pages import Board
 from server.observing.server import ObservedServer
 from server.service import Server
+from server.trust.config import OPEN, Trust
+from server.trust.tokens import fresh_token
 from tests.server.hammer import wait_until
 from tests.server.running import channel_to, configured, publish
 from tests.server.test_metrics import metrics
@@ -37,10 +39,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def observed(store: Path, limits: Limits | None = None, **seen: Any) -> Iterator[tuple[Server, Board]]:
+def observed(
+    store: Path, limits: Limits | None = None, trust: Trust = OPEN, **seen: Any
+) -> Iterator[tuple[Server, Board]]:
     """A server in this process, and where it counts."""
     board, limits = Board(), limits or Limits(threads=4)
-    server = ObservedServer(configured(store, **limits.model_dump()), Observed(Seen(**seen), board.path(0)))
+    config = configured(store, trust=trust, **limits.model_dump())
+    server = ObservedServer(config, Observed(Seen(**seen), board.path(0)))
     server.start()
     try:
         yield server, board
@@ -122,6 +127,18 @@ def test_every_error_has_an_id(store: Path) -> None:
         assert (code, trailers["x-request-id"]) == (grpc.StatusCode.NOT_FOUND, "abc-1")
         ids = {called(server, "Recommend", unknown)[1]["x-request-id"] for _ in range(3)}
         assert len(ids) == 3
+
+
+def test_a_call_without_a_token_has_an_id_and_is_counted_and_is_not_shed(store: Path, tmp_path: Path) -> None:
+    token, hashed = fresh_token()
+    (tmp_path / "tokens").write_text(hashed)
+    with observed(store, trust=Trust(token_file=tmp_path / "tokens")) as (server, board):
+        code, trailers = called(server, "Recommend", ONE, ("x-request-id", "abc-1"))
+        assert (code, trailers["x-request-id"]) == (grpc.StatusCode.UNAUTHENTICATED, "abc-1")
+        assert called(server, "Recommend", ONE, ("authorization", f"Bearer {token}"))[0] is grpc.StatusCode.OK
+        wait_until(lambda: total(metrics(board), "matinee_requests_total") == 2)
+        assert total(metrics(board), "matinee_requests_total", code="UNAUTHENTICATED") == 1
+        assert total(metrics(board), "matinee_shed_total") == 0
 
 
 def test_a_bug_is_logged_with_the_id_that_its_caller_got(

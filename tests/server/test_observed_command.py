@@ -44,8 +44,8 @@ def test_the_command_tells_its_metrics_and_top_shows_them(store: Path) -> None:
         ready = json.loads(process.stdout.readline())
         with grpc.insecure_channel(ready["address"]) as channel:
             pb_grpc.RecommenderStub(channel).Recommend(ONE, timeout=TIMEOUT_S)
-        wait_until(lambda: total(fetch(ready["metrics"], TIMEOUT_S), "matinee_requests_total") == 1)
-        seen = run_top(ready["metrics"])
+        wait_until(lambda: total(fetch(ready["metrics_address"], TIMEOUT_S), "matinee_requests_total") == 1)
+        seen = run_top(ready["metrics_address"])
         assert [line["method"] for line in seen["methods"]] == ["Recommend", "all"]
         assert seen["workers"][0]["version"] == Store(store).current()
     finally:
@@ -54,7 +54,7 @@ def test_the_command_tells_its_metrics_and_top_shows_them(store: Path) -> None:
     assert process.returncode == 0
     events = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
     assert any(event["message"].startswith("serving ") for event in events)
-    assert f"metrics at http://{ready['metrics']}/metrics" in told
+    assert f"metrics at http://{ready['metrics_address']}/metrics" in told
 
 
 def call(address: str, n_calls: int) -> None:
@@ -72,7 +72,7 @@ def folders() -> set[Path]:
 def test_workers_are_told_as_one_and_a_killed_one_is_counted(store: Path, transport: str) -> None:
     before = folders()
     with fleet_over(store, "--metrics-address=127.0.0.1:0", "--shadow-rate=1") as fleet:
-        metrics = fleet.ready["metrics"]
+        metrics = fleet.ready["metrics_address"]
         call(fleet.address, 20)
         wait_until(lambda: total(fetch(metrics, TIMEOUT_S), "matinee_requests_total") == 20)
         seen = fetch(metrics, TIMEOUT_S)
@@ -95,13 +95,19 @@ def test_workers_are_told_as_one_and_a_killed_one_is_counted(store: Path, transp
     assert folders() <= before
 
 
+def test_metrics_for_other_machines_are_warned_of(store: Path) -> None:
+    process = serve(store, "--address=127.0.0.1:0", "--metrics-address=0.0.0.0:0", "--json")
+    assert process.stdout is not None
+    metrics = json.loads(process.stdout.readline())["metrics_address"]
+    process.terminate()
+    assert f"{metrics} can be reached from other machines" in process.communicate(timeout=TIMEOUT_S)[1]
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
         (["--shadow-rate=0.1"], "give --metrics-address too"),
-        (["--shadow-rate=2"], "shadow-rate"),
         (["--metrics-address=9464"], "--metrics-address is '9464'"),
-        (["--log-format=xml"], "log-format"),
         (["--trace-endpoint=127.0.0.1:4317"], "it must be a URL"),
     ],
 )
