@@ -1,10 +1,11 @@
 """Which items a request allows, by their ids and their tags, as rows of one model."""
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.bundle import Bundle
 from indexer.selection import NONE, Bits, Rows, Selection, all_bits, any_of, bits_of
@@ -51,7 +52,10 @@ class Shelves:
         self._tag_rows = {names[row]: row for row in range(len(names))}
         self._everything = Allowed(self._n_items, NONE, None)
         n_cached = _CACHE_BYTES // (self._n_items // 8 + 1)
-        self._tagged = lru_cache(min(n_cached, _MOST_CACHED))(self._find_tagged)
+        # Not of a method of its own: it would hold itself, and the model, until Python looks for cycles.
+        tags = bundle.catalogue.item_tags
+        find = partial(_find_tagged, tags.rows, tags.offsets, self._n_items)
+        self._tagged = lru_cache(min(n_cached, _MOST_CACHED))(find)
 
     def allowed(self, filters: Filters) -> Allowed:
         """What `filters` allow."""
@@ -73,11 +77,11 @@ class Shelves:
         rows = (self._tag_rows.get(tag) for tag in tags)
         return any_of((self._tagged(row) for row in rows if row is not None), self._n_items)
 
-    def _find_tagged(self, tag_row: int) -> Bits:
-        tags = self._catalogue.item_tags
-        places = np.flatnonzero(tags.rows == tag_row)
-        return bits_of(np.searchsorted(tags.offsets, places, side="right") - 1, self._n_items)
-
     def _known_rows(self, item_ids: Iterable[str]) -> Rows:
         rows = (self._catalogue.item_ids.row(item_id) for item_id in item_ids)
         return np.array([row for row in rows if row is not None], np.int64)
+
+
+def _find_tagged(rows: NDArray[np.int32], offsets: NDArray[np.int64], n_items: int, tag_row: int) -> Bits:
+    places = np.flatnonzero(rows == tag_row)
+    return bits_of(np.searchsorted(offsets, places, side="right") - 1, n_items)

@@ -1,15 +1,16 @@
 """One bundle's answers. Knows ids, rows and scores, and nothing of gRPC; every method is safe in many threads."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from indexer.bundle import Bundle
 from indexer.fold_in import fold_in
+from indexer.index import Index
 from indexer.scoring import Scorer
 from indexer.search import Query, Scores, top_rows, top_rows_of_many
-from indexer.selection import NONE, Rows
+from indexer.selection import NONE, Rows, Selection
 from server.errors import (
     NoFoldInError,
     NotRatingsError,
@@ -69,6 +70,20 @@ class Recommendations(NamedTuple):
     """What their scores are."""
 
 
+class Answered(Protocol):
+    """Told of every ranked answer by a model's scores; must be quick, safe in many threads and raise nothing."""
+
+    def __call__(self, method: str, query: Query, k: int, selection: Selection, scores: Scores) -> None:
+        """`scores`, float64, best first, are those of the at most k rows of `selection` that were found.
+
+        `method` as in the schema; many users at once are not told of.
+        """
+
+
+def unobserved(method: str, query: Query, k: int, selection: Selection, scores: Scores) -> None:
+    """An `Answered` that does nothing."""
+
+
 class Retriever:
     """Answers from one bundle.
 
@@ -77,11 +92,12 @@ class Retriever:
     w is 1, or the weight that is asked for. Fewer than k items come back only where fewer are allowed.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, answered: Answered = unobserved) -> None:
         self.version = bundle.version
         self.n_users = bundle.n_users
         self.n_items = bundle.n_items
         self.scores_are_ratings = bundle.scores_are_ratings
+        self._answered = answered
         self._bundle = bundle
         self._catalogue = bundle.catalogue
         self._scorer = Scorer(bundle.user_embeddings, bundle.user_biases, bundle.item_vectors, bundle.global_bias)
@@ -98,7 +114,7 @@ class Retriever:
             return self._popular(options.k, allowed)
         query = self._scorer.user_query(user_row, options.item_bias_weight)
         selection = allowed.without(NONE if options.include_seen else self._seen(user_row))
-        found = top_rows(self._bundle.recommend_index, query, options.k, selection)
+        found = self._top_rows("Recommend", self._bundle.recommend_index, query, options.k, selection)
         return Recommendations(self._scored(*found), self._score_kind(options))
 
     def similar(self, item_id: str, k: int = 10, filters: Filters = EVERYTHING) -> list[ScoredItem]:
@@ -108,7 +124,8 @@ class Retriever:
         """
         item_row = self._item_row("item_id", item_id)
         selection = self._shelves.allowed(filters).without(np.array([item_row]))
-        return self._scored(*top_rows(self._bundle.similar_index, self._scorer.item_query(item_row), k, selection))
+        query = self._scorer.item_query(item_row)
+        return self._scored(*self._top_rows("SimilarItems", self._bundle.similar_index, query, k, selection))
 
     def recommend_from_ratings(
         self, ratings: Sequence[tuple[str, float]], options: Options = USUAL
@@ -127,7 +144,7 @@ class Retriever:
         values = np.array([rating for (_, rating), row in zip(ratings, rows, strict=True) if row is not None])
         query = self._scorer.query(*self._fold_in.user(known, values), options.item_bias_weight)
         selection = self._shelves.allowed(options.filters).without(NONE if options.include_seen else np.sort(known))
-        found = top_rows(self._bundle.recommend_index, query, options.k, selection)
+        found = self._top_rows("RecommendFromRatings", self._bundle.recommend_index, query, options.k, selection)
         ignored = [item_id for (item_id, _), row in zip(ratings, rows, strict=True) if row is None]
         return Recommendations(self._scored(*found), self._score_kind(options)), ignored
 
@@ -182,6 +199,11 @@ class Retriever:
             self.similar(self._catalogue.item_ids[item_row])
         if self._fold_in is not None:
             self._fold_in.user(np.zeros(1, np.int64), np.zeros(1))
+
+    def _top_rows(self, method: str, index: Index, query: Query, k: int, selection: Selection) -> tuple[Rows, Scores]:
+        rows, scores = top_rows(index, query, k, selection)
+        self._answered(method, query, k, selection, scores)
+        return rows, scores
 
     def _popular(self, k: int, allowed: Allowed) -> Recommendations:
         popularity = self._bundle.popularity

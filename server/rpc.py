@@ -15,6 +15,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from server import request_ids
 from server.errors import ExpiredError, OverloadedError, RequestError, UndecodableError
 from server.status import STATUS
 
@@ -38,23 +39,29 @@ class Caller(Protocol):
 class Ended(Protocol):
     """Told once of every call, when it is over; must be quick, be safe in many threads and raise nothing."""
 
-    def __call__(self, method: str, code: grpc.StatusCode, seconds: float, caller: Caller | None) -> None:
+    def __call__(
+        self, method: str, code: grpc.StatusCode, seconds: float, caller: Caller | None, request_id: str | None
+    ) -> None:
         """`method` as in the schema, what it came to, how long the work took (0 where there was none), who asked.
 
         A stream that its caller left is CANCELLED. No caller is known of calls that were refused before their turn.
+        `request_id` is what a refusal was named; None where there was none.
         """
 
 
-def unobserved(method: str, code: grpc.StatusCode, seconds: float, caller: Caller | None) -> None:
+def unobserved(
+    method: str, code: grpc.StatusCode, seconds: float, caller: Caller | None, request_id: str | None
+) -> None:
     """An `Ended` that does nothing."""
 
 
 class Refusal(Exception):  # noqa: N818  a status, not a fault
-    """The status that a call is answered with instead of a result."""
+    """The status that a call is answered with instead of a result; its trailers tell the id that the call goes by."""
 
-    def __init__(self, code: grpc.StatusCode, text: str, trailers: Metadata = ()) -> None:
+    def __init__(self, code: grpc.StatusCode, text: str, request_id: str, trailers: Metadata = ()) -> None:
         super().__init__(text)
-        self.code, self.text, self.trailers = code, text, trailers
+        self.code, self.text, self.request_id = code, text, request_id
+        self.trailers = (*trailers, (request_ids.KEY, request_id))
 
 
 class Method:
@@ -70,20 +77,20 @@ class Method:
 
     def unary(self, request: bytes, caller: Caller) -> bytes:
         """The response to `request`. Raises Refusal."""
-        started, code = perf_counter(), grpc.StatusCode.OK
+        started, code, request_id = perf_counter(), grpc.StatusCode.OK, None
         try:
             answer: bytes = self._answer(self._checked(request, caller)).SerializeToString()
             return answer
         except Exception as error:  # noqa: BLE001  a bug is answered and logged, and the next call is answered
-            refusal = self._refusal(error)
-            code = refusal.code
+            refusal = self._refusal(error, caller)
+            code, request_id = refusal.code, refusal.request_id
             raise refusal from None
         finally:
-            self.ended(self.name, code, perf_counter() - started, caller)
+            self.ended(self.name, code, perf_counter() - started, caller, request_id)
 
     def stream(self, request: bytes, caller: Caller) -> Iterator[bytes]:
         """The responses to `request`, one by one. Raises Refusal, also between two of them."""
-        started, code = perf_counter(), grpc.StatusCode.OK
+        started, code, request_id = perf_counter(), grpc.StatusCode.OK, None
         try:
             for response in self._answer(self._checked(request, caller)):
                 yield response.SerializeToString()
@@ -91,16 +98,16 @@ class Method:
             code = grpc.StatusCode.CANCELLED
             raise
         except Exception as error:  # noqa: BLE001  a bug is answered and logged, and the next call is answered
-            refusal = self._refusal(error)
-            code = refusal.code
+            refusal = self._refusal(error, caller)
+            code, request_id = refusal.code, refusal.request_id
             raise refusal from None
         finally:
-            self.ended(self.name, code, perf_counter() - started, caller)
+            self.ended(self.name, code, perf_counter() - started, caller, request_id)
 
-    def refuse(self, error: RequestError) -> Refusal:
+    def refuse(self, error: RequestError, caller: Caller) -> Refusal:
         """`error` as the status of a call that does not get its turn; the call counts as ended."""
-        refusal = self._refusal(error)
-        self.ended(self.name, refusal.code, 0.0, None)
+        refusal = self._refusal(error, caller)
+        self.ended(self.name, refusal.code, 0.0, None, refusal.request_id)
         return refusal
 
     def _checked(self, request: bytes, caller: Caller) -> Message:
@@ -112,22 +119,27 @@ class Method:
         except DecodeError as error:
             raise UndecodableError(self._request_class.DESCRIPTOR.full_name, len(request)) from error
 
-    def _refusal(self, error: Exception) -> Refusal:
+    def _refusal(self, error: Exception, caller: Caller) -> Refusal:
         if isinstance(error, RequestError):
-            return refusal_of(error)
+            return refusal_of(error, caller)
+        request_id = _id_of(caller)
         # Whatever the bug is, the caller learns nothing of the inside and the next call is answered.
-        _logger.error("%s failed", self.path, exc_info=error)
-        return Refusal(grpc.StatusCode.INTERNAL, "the server failed at this request; its log says how")
+        _logger.error("%s failed", self.path, exc_info=error, extra={"request_id": request_id})
+        return Refusal(grpc.StatusCode.INTERNAL, "the server failed at this request; its log says how", request_id)
 
 
-def refusal_of(error: RequestError) -> Refusal:
+def refusal_of(error: RequestError, caller: Caller) -> Refusal:
     """`error` as a status."""
-    return Refusal(STATUS[type(error)], str(error), _trailers(error))
+    return Refusal(STATUS[type(error)], str(error), _id_of(caller), _trailers(error))
 
 
 def methods_of(service: ServiceDescriptor, servicer: object, ended: Ended = unobserved) -> list[Method]:
     """Every method of `service`, answered by the method of `servicer` that has its name."""
     return [Method(schema, getattr(servicer, schema.name), ended) for schema in service.methods]
+
+
+def _id_of(caller: Caller) -> str:
+    return request_ids.sent(caller) or request_ids.new()
 
 
 def _trailers(error: RequestError) -> Metadata:

@@ -11,11 +11,12 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from matinee.v1 import recommender_pb2 as pb
-from server import rpc, watcher
+from server import retriever, rpc, watcher
 from server.address import parse_address, prove_free
 from server.follower import Following, follower
 from server.limits import Limits
 from server.live import Live
+from server.retriever import Answered
 from server.rpc import Ended, methods_of
 from server.servicer import Recommender
 from server.standard import NOT_SERVING, SERVING, Health, Reflection
@@ -62,6 +63,8 @@ class Observers:
     """Of every call, when it is over."""
     tried: Tried = watcher.unobserved
     """Of every attempt to serve another version."""
+    answered: Answered = retriever.unobserved
+    """Of every ranked answer, with what it was asked."""
 
 
 _UNOBSERVED = Observers()
@@ -83,7 +86,9 @@ class Server:
         self._reflection = Reflection((SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME))
         self._follower = follower(str(config.store), config.following)
         folder = self._follower.folder if self._follower else Path(config.store)
-        self._watcher = Watcher(folder, self.live, config.poll_interval_s, self._ready, observers.tried)
+        self._watcher = Watcher(
+            folder, self.live, config.poll_interval_s, self._ready, observers.tried, observers.answered
+        )
         self._transport.add(partial(health_pb2_grpc.add_HealthServicer_to_server, self._health))
         self._transport.add(partial(reflection_pb2_grpc.add_ServerReflectionServicer_to_server, self._reflection))
         if not self._is_shared:

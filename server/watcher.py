@@ -12,8 +12,9 @@ from typing import Protocol
 
 from indexer.store import Store
 from matinee.errors import MatineeError
+from server import retriever
 from server.live import Live
-from server.retriever import Retriever
+from server.retriever import Answered, Retriever
 from server.rounds import Rounds
 from server.threads import one_core
 
@@ -47,7 +48,8 @@ def unobserved(version: str | None, reason: str | None, seconds: float) -> None:
 class Watcher:
     """A thread that keeps `live` at the version that the store says is current.
 
-    `on_ready` is called once, when the first version answers; `tried` at each swap and each refusal.
+    `on_ready` is called once, when the first version answers; `tried` at each swap and each refusal; `answered` at each
+    answer of the versions that it loads.
     """
 
     def __init__(
@@ -57,12 +59,14 @@ class Watcher:
         poll_interval_s: float,
         on_ready: Callable[[], None],
         tried: Tried = unobserved,
+        answered: Answered = retriever.unobserved,
     ) -> None:
         self._store = Store(store)
         self._live = live
         self._poll_interval_s = poll_interval_s
         self._on_ready = on_ready
         self._tried = tried
+        self._answered = answered
         self._refusal: Refusal | None = None
         self._rounds = Rounds("matinee-watcher", self._round)
 
@@ -109,20 +113,20 @@ class Watcher:
         return refusal is None or refusal.version != version or time.monotonic() >= refusal.retry_at
 
     def _swap(self, started: float) -> None:
-        retriever = Retriever(self._store.open_current())
-        retriever.warm_up()
+        loaded = Retriever(self._store.open_current(), self._answered)
+        loaded.warm_up()
         old = self._live.version
-        self._live.flip(retriever)
+        self._live.flip(loaded)
         self._refusal = None
         _logger.info(
             "serving %s%s: %s items, %s users, loaded in %.2f s",
-            retriever.version,
+            loaded.version,
             f" in place of {old}" if old else "",
-            f"{retriever.n_items:,}",
-            f"{retriever.n_users:,}",
+            f"{loaded.n_items:,}",
+            f"{loaded.n_users:,}",
             time.monotonic() - started,
         )
-        self._tried(retriever.version, None, time.monotonic() - started)
+        self._tried(loaded.version, None, time.monotonic() - started)
         if old is None:
             self._on_ready()
 

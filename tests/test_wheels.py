@@ -109,6 +109,12 @@ def test_the_client_alone_asks_a_server_that_runs_on_the_server_extra_alone(
     assert len(json.loads(answer.stdout)["items"]) == 3
 
 
+def test_top_needs_the_client_alone(client_bin: Path, away: Path) -> None:
+    refused = run(client_bin / "matinee", "top", "--metrics", "127.0.0.1:1", "--once", cwd=away)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("matinee: no metrics at 127.0.0.1:1")
+
+
 def test_the_client_brings_only_grpc_and_protobuf(client_bin: Path, away: Path) -> None:
     listed = run(client_bin / "pip", "list", "--format", "json", "--disable-pip-version-check", cwd=away)
     names = {package["name"].lower() for package in json.loads(listed.stdout)}

@@ -21,6 +21,7 @@ VERBS = {
     "store": ("indexer.__main__", "indexer", "list, verify, activate, roll back or prune the versions of a store"),
     "serve": ("server.__main__", "server", "answer recommendations over gRPC from a store"),
     "token": ("server.__main__", "server", "make a bearer token for a server's --token-file"),
+    "top": ("matinee.top", "", "what a server does now: calls, latency, errors, versions"),
     "recommend": ("matinee.lookup", "", "ask a server for a user's recommendations"),
     "similar": ("matinee.lookup", "", "ask a server for the items most like one item"),
     "rate": ("matinee.lookup", "", "ask a server for what suits somebody new, from a few ratings"),

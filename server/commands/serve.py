@@ -15,8 +15,11 @@ from matinee.settings import Command
 from server.commands.trust import TrustFlags
 from server.follower import Following
 from server.limits import Limits
-from server.log import log_to_stderr
-from server.service import Server, ServerConfig, create_server
+from server.observing import logs
+from server.observing.metrics import Metrics, metrics_of
+from server.observing.options import Observed, Seen
+from server.observing.server import ObservedServer
+from server.service import ServerConfig
 from server.signals import stop_signals
 from server.transports.choose import Wanted
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from server.workers.supervisor import Supervisor
 
 
-class Serve(Limits, TrustFlags, Command):  # type: ignore[misc]  # a command's model_config is a model's with more keys
+class Serve(Limits, TrustFlags, Seen, Command):  # type: ignore[misc]  # a command's model_config is a model's with more keys
     """Answer recommendations over gRPC from the version that is current in a store, and follow its swaps.
 
     It may start before anything is published: until then it answers UNAVAILABLE and its health is NOT_SERVING. SIGTERM
@@ -41,6 +44,7 @@ class Serve(Limits, TrustFlags, Command):  # type: ignore[misc]  # a command's m
           matinee serve store --admin-address 127.0.0.1:50052
           matinee serve store --address unix:matinee.sock
           matinee serve store --address 127.0.0.1:0 --json  # any free port; the first line of output has the address
+          matinee serve store --metrics-address 127.0.0.1:9464 --log-format json   # and then: matinee top
           matinee serve s3://bucket/films --cache /var/cache/matinee
         """
 
@@ -70,26 +74,26 @@ class Serve(Limits, TrustFlags, Command):  # type: ignore[misc]  # a command's m
     """How long running requests may take to end when the server is stopped, in seconds."""
     as_json: bool = Field(default=False, validation_alias="json")
     """Once ready, print one line of JSON on standard output: address, version (null where there is none yet), and
-    admin_address where the Admin service was asked for."""
+    admin_address and metrics_address where these were asked for."""
 
     def run(self) -> None:
         """Serve until a signal comes."""
-        log_to_stderr()
-        with stop_signals() as stopping, ExitStack() as running:
-            server = self._server()
+        logs.configure(self.log_format)
+        with stop_signals() as stopping, metrics_of(self.workers, self) as metrics, ExitStack() as running:
+            server = self._server(metrics)
             running.callback(server.stop, self.grace_s)
             admin = self._admin(server)
             if admin:
                 admin.start()
                 running.callback(admin.stop, self.grace_s)
             server.start()
-            self._tell(server, admin)
+            self._tell(server, admin, metrics)
             stopping.wait()
             started = time.monotonic()
             running.close()
             say(f"stopped in {time.monotonic() - started:.1f} s")
 
-    def _admin(self, server: "Server | Supervisor") -> "AdminListener | None":
+    def _admin(self, server: "ObservedServer | Supervisor") -> "AdminListener | None":
         if self.admin_address is None:
             return None
         # Imported only here: whoever wants no Admin service starts without it.
@@ -98,13 +102,15 @@ class Serve(Limits, TrustFlags, Command):  # type: ignore[misc]  # a command's m
 
         return AdminListener(self.admin_address, self.admin_trust(), server, store_at(self.store, cache=self.cache))
 
-    def _server(self) -> "Server | Supervisor":
+    def _server(self, metrics: Metrics | None) -> "ObservedServer | Supervisor":
+        seen = Seen(**self.model_dump(include=set(Seen.model_fields)))
+        observed = [Observed(seen, metrics.board.path(number) if metrics else None) for number in range(self.workers)]
         if self.workers == 1:
-            return create_server(self._config())[0]
+            return ObservedServer(self._config(), observed[0])
         # Imported only here: one process alone needs none of it.
         from server.workers.supervisor import Supervisor
 
-        return Supervisor(self._config(), self.workers, self.grace_s)
+        return Supervisor(self._config(), observed, self.grace_s)
 
     def _config(self) -> ServerConfig:
         return ServerConfig(
@@ -117,20 +123,32 @@ class Serve(Limits, TrustFlags, Command):  # type: ignore[misc]  # a command's m
             limits=Limits(**self.model_dump(include=set(Limits.model_fields))),
         )
 
-    def _tell(self, server: "Server | Supervisor", admin: "AdminListener | None") -> None:
+    def _tell(
+        self, server: "ObservedServer | Supervisor", admin: "AdminListener | None", metrics: Metrics | None
+    ) -> None:
         say(f"listening at {server.address}")
         if admin:
             say(f"the Admin service listens at {admin.address}")
-        for warning in self._warnings(server, admin):
+        if metrics:
+            say(f"metrics at http://{metrics.address}/metrics")
+        for warning in self._warnings(server, admin, metrics):
             say(warning)
         if server.version is None:
             say(self._nothing_yet())
         if self.as_json:
             ready = {"address": str(server.address), "version": server.version}
-            print(json.dumps(ready | ({"admin_address": str(admin.address)} if admin else {})), flush=True)
+            ready |= {"admin_address": str(admin.address)} if admin else {}
+            ready |= {"metrics_address": str(metrics.address)} if metrics else {}
+            print(json.dumps(ready), flush=True)
 
-    def _warnings(self, server: "Server | Supervisor", admin: "AdminListener | None") -> list[str]:
-        told = [self.trust().warning(server.address), self.admin_trust().warning(admin.address) if admin else None]
+    def _warnings(
+        self, server: "ObservedServer | Supervisor", admin: "AdminListener | None", metrics: Metrics | None
+    ) -> list[str]:
+        told = [
+            self.trust().warning(server.address),
+            self.admin_trust().warning(admin.address) if admin else None,
+            metrics.warning() if metrics else None,
+        ]
         return [warning for warning in told if warning]
 
     def _nothing_yet(self) -> str:

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple, NoReturn, TypeAlias
 import grpc
 from grpc_health.v1 import health
 
+from server import request_ids
 from server.address import Address
 from server.errors import AddressError, OverloadedError, UnauthenticatedError
 from server.limits import Limits
-from server.rpc import Method, Refusal, refusal_of
+from server.rpc import Caller, Method, Refusal, refusal_of
 from server.standard import in_threads
 from server.threads import RequestThreads, StreamThreads
 from server.transports.arrivals import Arrivals
@@ -99,6 +100,7 @@ class GrpcioTransport:
 
     def _unary_handler(self, method: Method) -> _Handler:
         def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+            _echo_id(context)
             try:
                 return method.unary(self._arrivals.request(requests, context), context)
             except Refusal as refusal:
@@ -108,6 +110,7 @@ class GrpcioTransport:
 
     def _stream_handler(self, method: Method) -> _Handler:
         def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+            _echo_id(context)
             try:
                 yield from method.stream(self._arrivals.request(requests, context), context)
             except Refusal as refusal:
@@ -124,7 +127,7 @@ class GrpcioTransport:
             )
             for method in methods
         }
-        return _Gate(entrances, tokens, _refusing_handler(lambda: refusal_of(UnauthenticatedError()), self._refusals))
+        return _Gate(entrances, tokens, _refusing_handler(partial(refusal_of, UnauthenticatedError()), self._refusals))
 
 
 class _Entrance(NamedTuple):
@@ -156,17 +159,21 @@ class _Gate(grpc.ServerInterceptor):
         return details.method.startswith(_HEALTH)
 
 
-def _refusing_handler(refuse: Callable[[], Refusal], threads: ThreadPoolExecutor) -> _Handler:
+def _refusing_handler(refuse: Callable[[Caller], Refusal], threads: ThreadPoolExecutor) -> _Handler:
     def handle(_: object, context: grpc.ServicerContext) -> bytes:
-        _abort(context, refuse())
+        _abort(context, refuse(context))
 
     # It does not wait for a request either.
     return grpc.stream_unary_rpc_method_handler(in_threads(handle, threads))
 
 
+def _echo_id(context: grpc.ServicerContext) -> None:
+    if trailers := request_ids.echo(context):
+        context.set_trailing_metadata(trailers)
+
+
 def _abort(context: grpc.ServicerContext, refusal: Refusal) -> NoReturn:
-    if refusal.trailers:
-        context.set_trailing_metadata(tuple(refusal.trailers))
+    context.set_trailing_metadata(refusal.trailers)
     context.abort(refusal.code, refusal.text)
 
 

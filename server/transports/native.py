@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import grpc
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 
+from server import request_ids
 from server.address import Address
 from server.errors import (
     AddressError,
@@ -161,7 +162,7 @@ class NativeTransport:
         deadline = None if remaining_s is None else time.monotonic() + remaining_s
         call = _Call(call_id, self._methods[method], request, metadata, deadline)
         if error := self._why_not(call):
-            self._fail(call, call.method.refuse(error))
+            self._fail(call, call.method.refuse(error, call))
             return None
         return call if self._has_its_turn(call) else None
 
@@ -182,7 +183,7 @@ class NativeTransport:
             if len(self._waiting) < self._room:
                 self._waiting[call.call_id] = call
                 return False
-        self._fail(call, call.method.refuse(OverloadedError()))
+        self._fail(call, call.method.refuse(OverloadedError(), call))
         return False
 
     def _next(self) -> _Call | None:
@@ -195,12 +196,15 @@ class NativeTransport:
 
     def _answer(self, call: _Call) -> None:
         try:
-            self._front.respond(call.call_id, call.method.unary(call.request, call))
+            answer = call.method.unary(call.request, call)
+            self._front.respond(call.call_id, answer, trailing_metadata=request_ids.echo(call))
         except Refusal as refusal:
             self._fail(call, refusal)
 
     def _fail(self, call: _Call, refusal: Refusal) -> None:
-        self._front.fail(call.call_id, refusal.code.value[0], refusal.text)
+        # It refuses to send what is gRPC's own.
+        trailers = [trailer for trailer in refusal.trailers if not trailer[0].startswith("grpc-")]
+        self._front.fail(call.call_id, refusal.code.value[0], refusal.text, trailers)
 
 
 def _settings(limits: Limits, is_shared: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
+from server.observing.options import Observed
 from server.service import ServerConfig
 from server.workers.report import Report, State, WorkerStatus, state_of
 from server.workers.worker import LOOK, work
@@ -23,9 +24,12 @@ _UNKNOWN = Report(None)
 class Slot:
     """A place that a worker is to have. Not safe in threads: the supervisor locks."""
 
-    def __init__(self, number: int, config: ServerConfig, grace_s: float, context: ForkServerContext) -> None:
+    def __init__(
+        self, number: int, config: ServerConfig, observed: Observed, grace_s: float, context: ForkServerContext
+    ) -> None:
         self._number = number
         self._config = config
+        self._observed = observed
         self._grace_s = grace_s
         self._context = context
         self._process: ForkServerProcess | None = None
@@ -67,7 +71,7 @@ class Slot:
     def start(self) -> None:
         """Let a process take the place."""
         self._channel, theirs = self._context.Pipe()
-        arguments = (self._config, self._grace_s, theirs)
+        arguments = (self._config, self._observed, self._grace_s, theirs)
         self._process = self._context.Process(target=work, args=arguments, name=f"matinee-worker-{self._number}")
         self._process.start()
         # The other end is the worker's alone, so that each sees when the other is gone.

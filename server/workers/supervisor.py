@@ -14,6 +14,7 @@ from matinee.errors import UsageError
 from server.address import hold, parse_address, prove_free
 from server.errors import StartError
 from server.follower import follower
+from server.observing.options import Observed
 from server.service import ServerConfig
 from server.workers.report import WorkerStatus
 from server.workers.slot import Slot
@@ -27,9 +28,9 @@ _LOOK_S = 60.0
 
 
 class Supervisor:
-    """`count` workers at the address of `config`, from `start` to `stop`."""
+    """A worker at the address of `config` for each of `observed`, from `start` to `stop`."""
 
-    def __init__(self, config: ServerConfig, count: int, grace_s: float) -> None:
+    def __init__(self, config: ServerConfig, observed: Sequence[Observed], grace_s: float) -> None:
         wanted = parse_address(config.address)
         if wanted.path:
             raise UsageError(f"--address is {wanted}; several workers can share a port, but no Unix socket")
@@ -41,7 +42,7 @@ class Supervisor:
         # Workers are forked by a process that has imported what they need, and has nothing else: no threads, no gRPC.
         context = get_context("forkserver")
         context.set_forkserver_preload(["server.workers.worker"])
-        self._slots = [Slot(number, shared, grace_s, context) for number in range(count)]
+        self._slots = [Slot(number, shared, each, grace_s, context) for number, each in enumerate(observed)]
         self._woken, self._waker = context.Pipe(duplex=False)
         self._changed = threading.Condition()
         self._stopping = False

@@ -8,8 +8,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from matinee.errors import MatineeError
-from server.log import log_to_stderr
-from server.service import Observers, Server, ServerConfig
+from server.observing import logs
+from server.observing.options import Observed
+from server.observing.server import ObservedServer
+from server.service import ServerConfig
 from server.signals import stop_signals
 from server.workers.report import report_of
 
@@ -18,17 +20,17 @@ LOOK = "look"
 _logger = logging.getLogger(__name__)
 
 
-def work(config: ServerConfig, grace_s: float, channel: "Connection[Any, Any]") -> None:
+def work(config: ServerConfig, observed: Observed, grace_s: float, channel: "Connection[Any, Any]") -> None:
     """Serve until SIGTERM comes or the supervisor is gone.
 
     What can't start tells its supervisor one sentence and ends with status 1.
     """
     # Ctrl-C goes to the whole group; the supervisor passes it on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    log_to_stderr()
+    logs.configure(observed.seen.log_format)
     with stop_signals((signal.SIGTERM,)) as stopping:
         try:
-            worker = _Worker(config, channel, stopping)
+            worker = _Worker(config, observed, channel, stopping)
         except (MatineeError, OSError) as error:
             channel.send(str(error))
             raise SystemExit(1) from None
@@ -39,13 +41,15 @@ def work(config: ServerConfig, grace_s: float, channel: "Connection[Any, Any]") 
 class _Worker:
     """Tells how its server is at the beginning, after each attempt to serve another version, and when asked."""
 
-    def __init__(self, config: ServerConfig, channel: "Connection[Any, Any]", stopping: threading.Event) -> None:
+    def __init__(
+        self, config: ServerConfig, observed: Observed, channel: "Connection[Any, Any]", stopping: threading.Event
+    ) -> None:
         self._channel = channel
         self._stopping = stopping
         self._telling = threading.Lock()
         self._n_looks = 0
         self._has_started = False
-        self.server = Server(config, Observers(tried=self._tried))
+        self.server = ObservedServer(config, observed, self._tried)
         self.server.start()
         self._has_started = True
         self._tell()

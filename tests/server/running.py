@@ -41,12 +41,17 @@ def opened(store: Path, embeddings: Embeddings) -> Bundle:
     return Store(store).open(publish(store, embeddings))
 
 
-def made(store: Path, **config: Any) -> Server:
-    """A server over `store` on a free port, not yet started; `config` may hold fields of ServerConfig and of Limits."""
+def configured(store: Path, **config: Any) -> ServerConfig:
+    """A server over `store` on a free port; `config` may hold fields of ServerConfig and of Limits."""
     limits = Limits(**{name: config.pop(name) for name in set(config) & set(Limits.model_fields)})
     transport = os.environ.get(TRANSPORT, "grpcio")
     settings = {"address": "127.0.0.1:0", "poll_interval_s": 0.01, "transport": transport, **config}
-    return create_server(ServerConfig(store=store, limits=limits, **settings))[0]
+    return ServerConfig(store=store, limits=limits, **settings)
+
+
+def made(store: Path, **config: Any) -> Server:
+    """A server as `configured`, not yet started."""
+    return create_server(configured(store, **config))[0]
 
 
 @contextmanager
