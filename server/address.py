@@ -38,7 +38,7 @@ class Address:
 
 
 def parse_address(text: str, flag: str = "--address") -> Address:
-    """The address that `text`, the value of `flag`, writes. Raises UsageError where it writes none."""
+    """The address that `text`, given with `flag`, writes. Raises UsageError where it writes none."""
     if text.startswith(_UNIX) and len(text) > len(_UNIX):
         # unix:///path and unix:/path are the same, as in gRPC.
         return Address(path=Path(text.removeprefix(_UNIX).replace("///", "/", 1)))
@@ -51,8 +51,8 @@ def parse_address(text: str, flag: str = "--address") -> Address:
     return Address(host=host.strip("[]"), port=int(port))
 
 
-def prove_free(address: Address) -> None:
-    """Raise AddressError, saying why, where nobody could listen at `address` now.
+def prove_free(address: Address, flag: str = "--address") -> None:
+    """Raise AddressError, saying why, where nobody could listen at `address`, given with `flag`, now.
 
     gRPC's own refusal does not say why, and it would take a Unix socket away from the server that has it.
     """
@@ -63,7 +63,7 @@ def prove_free(address: Address) -> None:
             _connect_nowhere(address.path)
     except OSError as error:
         reason = error.strerror or error
-        raise AddressError(f"can't listen at {address}: {reason}; choose another with --address") from error
+        raise AddressError(f"can't listen at {address}: {reason}; choose another with {flag}") from error
 
 
 def hold(address: Address) -> tuple[socket.socket, Address]:

@@ -22,6 +22,8 @@ class Limits(BaseModel):
     """How many streams of answers may be worked on or wait; the next is answered RESOURCE_EXHAUSTED at once."""
     max_request_bytes: int = Field(default=40 << 20, ge=1024, lt=1 << 31)
     """How large a request may be: by default a million user ids of the length of a UUID."""
+    request_timeout_s: float = Field(default=10.0, gt=0, le=3600)
+    """How long a request may take to arrive once its call began, in seconds; the call is cancelled after it."""
     max_calls_per_connection: int = Field(default=256, ge=1, lt=1 << 31)
     """How many calls one connection may have open; its next ones wait at the client."""
     max_connection_age_s: float | None = Field(default=None, gt=0, le=_DAY_S)

@@ -30,12 +30,9 @@ class RequestThreads(Executor):
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._done: Future[Any] = Future()
         self._done.set_result(None)
-        self._threads = [
-            threading.Thread(target=self._work, name=f"matinee-request-{number}", daemon=True)
-            for number in range(count)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._count = self._wanted = count
+        self._threads: set[threading.Thread] = set()
+        self.make_up_for(0)
 
     @property
     def waiting(self) -> int:
@@ -51,6 +48,14 @@ class RequestThreads(Executor):
         """Whether one call more would be too many."""
         return self._here >= self._limit
 
+    def make_up_for(self, n_blocked: int) -> None:
+        """Let as many threads work as there would be if these were not blocked. One thread alone calls this."""
+        self._wanted = min(self._count + n_blocked, max(self._count, self._limit))
+        while len(self._threads) < self._wanted:
+            thread = threading.Thread(target=self._work, name="matinee-request", daemon=True)
+            self._threads.add(thread)
+            thread.start()
+
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":  # noqa: ARG002  as it is called
         """Let a thread call `fn`. The Future is done already: nobody waits for one."""
         with self._lock:
@@ -62,9 +67,10 @@ class RequestThreads(Executor):
         """End the threads after what they work on; what waits is done before, unless `cancel_futures`."""
         while cancel_futures and not self._jobs.empty():
             self._jobs.get()
-        for _ in self._threads:
+        threads = tuple(self._threads)
+        for _ in threads:
             self._jobs.put(None)
-        for thread in self._threads if wait else ():
+        for thread in threads if wait else ():
             thread.join()
 
     def _work(self) -> None:
@@ -78,6 +84,11 @@ class RequestThreads(Executor):
                 del job, call, arguments
                 with self._lock:
                     self._here -= 1
+                    is_spare = len(self._threads) > self._wanted
+                    if is_spare:
+                        self._threads.discard(threading.current_thread())
+            if is_spare:
+                return
 
 
 class StreamThreads(ThreadPoolExecutor):

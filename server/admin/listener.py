@@ -17,6 +17,7 @@ from server.trust.config import Trust
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Admin"]
 
+_FLAG = "--admin-address"
 _LIMITS = Limits(threads=4, max_concurrent=32, stream_threads=1, max_request_bytes=1 << 16)
 
 
@@ -24,13 +25,13 @@ class AdminListener:
     """Bound, and from `start` to `stop` it answers what `fleet` serves from `store`."""
 
     def __init__(self, address: str, trust: Trust, fleet: Fleet, store: AnyStore) -> None:
-        wanted = parse_address(address)
+        wanted = parse_address(address, _FLAG)
         if not wanted.is_local and trust.is_open:
             raise UsageError(
-                f"--admin-address {address} can be reached from other machines, and whoever can reach it may change"
+                f"{_FLAG} {address} can be reached from other machines, and whoever can reach it may change"
                 " what is served; give --admin-token-file too"
             )
-        prove_free(wanted)
+        prove_free(wanted, _FLAG)
         self._transport = GrpcioTransport(methods_of(SERVICE, Admin(fleet, store)), _LIMITS, trust)
         self._reflection = Reflection((SERVICE.full_name, reflection.SERVICE_NAME))
         self._transport.add(partial(reflection_pb2_grpc.add_ServerReflectionServicer_to_server, self._reflection))

@@ -17,6 +17,7 @@ from server.limits import Limits
 from server.rpc import Caller, Method, Refusal, refusal_of
 from server.standard import in_threads
 from server.threads import RequestThreads, StreamThreads
+from server.transports.arrivals import Arrivals
 from server.trust.config import OPEN, Trust
 from server.trust.tokens import Tokens
 
@@ -36,6 +37,7 @@ class GrpcioTransport:
         n_threads = 0 if all(method.is_stream for method in methods) else limits.threads
         self._requests = RequestThreads(n_threads, limits.max_concurrent)
         self._streams = StreamThreads(limits.stream_threads, limits.max_streams)
+        self._arrivals = Arrivals(self._requests, limits.request_timeout_s)
         self._refusals = ThreadPoolExecutor(1, "matinee-refusal")
         self._credentials = trust.credentials()
         gate = self._gate(methods, trust.tokens())
@@ -69,6 +71,7 @@ class GrpcioTransport:
 
     def start(self) -> None:
         """Listen."""
+        self._arrivals.start()
         self._grpc.start()
 
     def stop(self, grace_s: float) -> threading.Event:
@@ -77,12 +80,13 @@ class GrpcioTransport:
 
     def close(self) -> None:
         """End the threads; to be called once stopped."""
+        self._arrivals.stop()
         for threads in (self._requests, self._streams, self._refusals):
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _register(self, method: Method) -> None:
         service = method.path.split("/")[1]
-        handlers = {method.name: _stream_handler(method, self._streams) if method.is_stream else _unary_handler(method)}
+        handlers = {method.name: self._stream_handler(method) if method.is_stream else self._unary_handler(method)}
         self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         self._grpc.add_registered_method_handlers(service, handlers)
 
@@ -90,6 +94,29 @@ class GrpcioTransport:
         if self._credentials:
             return self._grpc.add_secure_port(address, self._credentials)
         return self._grpc.add_insecure_port(address)
+
+    # Both are as if a stream of requests were to come, which is the same on the wire: gRPC then leaves the waiting for
+    # the one that comes to us.
+
+    def _unary_handler(self, method: Method) -> _Handler:
+        def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+            _echo_id(context)
+            try:
+                return method.unary(self._arrivals.request(requests, context), context)
+            except Refusal as refusal:
+                _abort(context, refusal)
+
+        return grpc.stream_unary_rpc_method_handler(handle)
+
+    def _stream_handler(self, method: Method) -> _Handler:
+        def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+            _echo_id(context)
+            try:
+                yield from method.stream(self._arrivals.request(requests, context), context)
+            except Refusal as refusal:
+                _abort(context, refusal)
+
+        return grpc.stream_stream_rpc_method_handler(in_threads(handle, self._streams))
 
     def _gate(self, methods: Sequence[Method], tokens: Tokens | None) -> "_Gate":
         entrances = {
@@ -132,33 +159,11 @@ class _Gate(grpc.ServerInterceptor):
         return details.method.startswith(_HEALTH)
 
 
-def _unary_handler(method: Method) -> _Handler:
-    def handle(request: bytes, context: grpc.ServicerContext) -> bytes:
-        _echo_id(context)
-        try:
-            return method.unary(request, context)
-        except Refusal as refusal:
-            _abort(context, refusal)
-
-    return grpc.unary_unary_rpc_method_handler(handle)
-
-
-def _stream_handler(method: Method, threads: StreamThreads) -> _Handler:
-    def handle(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-        _echo_id(context)
-        try:
-            yield from method.stream(request, context)
-        except Refusal as refusal:
-            _abort(context, refusal)
-
-    return grpc.unary_stream_rpc_method_handler(in_threads(handle, threads))
-
-
 def _refusing_handler(refuse: Callable[[Caller], Refusal], threads: ThreadPoolExecutor) -> _Handler:
     def handle(_: object, context: grpc.ServicerContext) -> bytes:
         _abort(context, refuse(context))
 
-    # As if a stream of requests were to come: gRPC then does not wait for the first.
+    # It does not wait for a request either.
     return grpc.stream_unary_rpc_method_handler(in_threads(handle, threads))
 
 

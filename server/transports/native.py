@@ -36,6 +36,8 @@ from server.trust.config import OPEN, Trust
 _logger = logging.getLogger(__name__)
 
 _LOOK_S = 0.01
+# Closing cuts off answers that were given and are not sent yet.
+_FLUSH_S = 0.2
 # Of the threads that wait for calls only one is told that no more come.
 _WAIT_MS = 1000
 
@@ -136,6 +138,7 @@ class NativeTransport:
         while self.here and time.monotonic() < deadline:
             time.sleep(_LOOK_S)
         behind.wait()
+        time.sleep(min(_FLUSH_S, max(0.0, deadline - time.monotonic())))
         self._front.close()
         stopped.set()
 

@@ -110,7 +110,8 @@ class Slot:
         self._process, self._channel, self._report = None, None, None
         self._delay_s = 0.0 if lived_s > _SOUND_S else min(_LONGEST_DELAY_S, max(_FIRST_DELAY_S, 2 * self._delay_s))
         self.start_at = time.monotonic() + self._delay_s
-        if not expected:
+        # Why no worker can start is told once, by the supervisor.
+        if not expected and (self.was_ever_ready or not self.sentence):
             reason = f": {self.sentence}" if self.sentence else ""
             _logger.error("%s%s; another starts in %.1f s", self.last_end, reason, self._delay_s)
 

@@ -87,11 +87,12 @@ class Supervisor:
             self._stopping = True
             for slot in self._slots:
                 slot.terminate()
-        self._waker.send(None)
-        self._thread.join(grace_s + _LEAVE_S)
-        for slot in self._slots:
-            slot.kill()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._waker.send(None)
+            self._thread.join(grace_s + _LEAVE_S)
+            for slot in self._slots:
+                slot.kill()
+            self._thread.join()
         self._port.close()
 
     def _hopeless(self) -> str:

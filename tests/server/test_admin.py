@@ -153,6 +153,17 @@ def test_an_open_one_that_others_can_reach_does_not_start(tmp_path: Path) -> Non
         AdminListener("0.0.0.0:0", OPEN, server, Store(tmp_path))
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_address_that_it_can_not_have_ends_the_start_with_one_sentence(tmp_path: Path, workers: str) -> None:
+    with running(tmp_path) as server:
+        flags = ("--address", "127.0.0.1:0", "--workers", workers, "--admin-address", str(server.address))
+        process = serve(tmp_path, *flags)
+        output, told = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, output) == (1, "")
+    reason = "Address already in use; choose another with --admin-address"
+    assert told == f"matinee: can't listen at {server.address}: {reason}\n"
+
+
 def test_it_tells_of_each_of_several_workers_and_changes_them_all(tmp_path: Path) -> None:
     first, second = (publish(tmp_path, random_embeddings(seed=seed)) for seed in (1, 2))
     flags = ("--workers", "2", "--address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0", "--poll-interval-s", "600")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import trustme
 
 from indexer.store import Store
 from matinee.client import Client
@@ -174,3 +175,32 @@ def test_the_help_shows_how_to_begin() -> None:
     command = [sys.executable, "-m", "matinee", "serve", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "matinee serve store --address unix:matinee.sock" in done.stdout
+
+
+def test_with_tls_and_a_token_whoever_has_both_is_answered(store: Path, tmp_path: Path) -> None:
+    made = subprocess.run([sys.executable, "-m", "matinee", "token", "--json"], capture_output=True, check=True)
+    token = json.loads(made.stdout)
+    (tmp_path / "tokens").write_text(token["sha256"])
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "pair.pem")
+    pair = str(tmp_path / "pair.pem")
+    with serving(store, "--tls-cert", pair, "--tls-key", pair, "--token-file", str(tmp_path / "tokens")) as (
+        _,
+        address,
+    ):
+        trusted = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+        bearing = grpc.composite_channel_credentials(trusted, grpc.access_token_call_credentials(token["token"]))
+        codes = []
+        for credentials in (bearing, trusted):
+            with grpc.secure_channel(address, credentials) as channel:
+                recommend = pb_grpc.RecommenderStub(channel).Recommend
+                codes.append(recommend.future(pb.RecommendRequest(user_id="1"), timeout=TIMEOUT_S).code())
+    assert codes == [grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED]
+
+
+def test_an_open_server_that_other_machines_can_reach_says_so(store: Path) -> None:
+    with serving(store, "--address", "0.0.0.0:0") as (process, address):
+        process.terminate()
+        told = process.communicate(timeout=TIMEOUT_S)[1]
+    assert f"{address} can be reached from other machines: the connections are not encrypted" in told

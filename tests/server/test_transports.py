@@ -1,6 +1,9 @@
 """Which transport a server gets, and what one of them can do and the other can't."""
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -14,6 +17,7 @@ from server.transports import choose
 from server.transports.choose import make_transport
 from server.transports.grpcio import GrpcioTransport
 from server.transports.native import NativeTransport
+from tests.server.hammer import TIMEOUT_S, wait_until
 from tests.server.running import asking, channel_to, publish, pushback_ms, running
 from tests.world import random_embeddings
 
@@ -56,3 +60,37 @@ def test_grpcio_changes_connections_that_grow_old_without_an_error(tmp_path: Pat
     with running(tmp_path, transport="grpcio", max_connection_age_s=0.05) as server, asking(server) as client:
         for _ in range(300):
             assert client.recommend("1").items
+
+
+def slow_calls(channel: grpc.Channel, over: threading.Event) -> list[Any]:
+    """Twenty calls that began and whose request does not come."""
+    recommend: grpc.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary("/matinee.v1.Recommender/Recommend")
+    return [recommend.future(nothing_until(over)) for _ in range(20)]
+
+
+def test_requests_that_do_not_arrive_keep_no_thread_from_the_others(tmp_path: Path) -> None:
+    publish(tmp_path, random_embeddings())
+    over = threading.Event()
+    with running(tmp_path, transport="grpcio", threads=2, request_timeout_s=3600) as server:
+        with channel_to(server) as channel, asking(server) as client:
+            calls = slow_calls(channel, over)
+            wait_until(lambda: server.here == 20)
+            assert client.recommend("1").items
+            over.set()
+            assert {call.code() for call in calls} == {grpc.StatusCode.UNIMPLEMENTED}
+        wait_until(lambda: server.here == 0)
+
+
+def test_a_call_whose_request_never_comes_is_cancelled(tmp_path: Path) -> None:
+    over = threading.Event()
+    bounds = {"threads": 2, "request_timeout_s": 0.3}
+    with running(tmp_path, transport="grpcio", **bounds) as server, channel_to(server) as channel:
+        calls = slow_calls(channel, over)
+        assert {call.code() for call in calls} == {grpc.StatusCode.CANCELLED}
+        over.set()
+        wait_until(lambda: server.here == 0)
+
+
+def nothing_until(over: threading.Event) -> Iterator[bytes]:
+    over.wait(TIMEOUT_S)
+    yield from ()
