@@ -11,6 +11,7 @@ handles are read before the swaps, after one there and back, and after all. The 
 import argparse
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -71,6 +72,7 @@ def judged(asked: Asked, flips: Sequence[Mapping[str, Any]], right: Known) -> di
     return {
         "calls": len(starts),
         "errors": int(np.count_nonzero(statuses)),
+        "statuses": Counter(map(str, statuses.tolist())),
         "wrong_answers": int(np.count_nonzero((versions == WRONG) & (statuses == 0))),
         "users_told_apart": right.told_apart,
         "swaps": len(swaps),
@@ -85,7 +87,7 @@ def table(world: Mapping[str, Any], result: Mapping[str, Any]) -> Table:
     shown = Table("", "measured", "target", title=title)
     ratios, steady = result["p99_ratio_to_steady"], result["of_steady_seconds"]
     rows = [
-        ("errors", f"{result['errors']} of {result['calls']:,}", "0"),
+        ("errors", f"{result['errors']} of {result['calls']:,}: {dict(result['statuses'])}", "0"),
         ("answers of neither version", f"{result['wrong_answers']}", "0"),
         ("swaps that were not followed", f"{result['swaps_not_followed']}", "0"),
         ("steady p50 / p99", f"{result['steady']['p50_us']:.0f} / {result['steady']['p99_us']:.0f} µs", ""),

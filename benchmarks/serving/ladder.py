@@ -23,6 +23,7 @@ from benchmarks.serving.figures import spread
 from benchmarks.serving.questions import Question, spread_over_seen
 from benchmarks.serving.spans import Place, Spans
 from indexer.index import Index
+from indexer.scoring import Scorer
 from indexer.store import Store
 from matinee.v1 import recommender_pb2 as pb
 from server.filters import Allowed
@@ -32,11 +33,12 @@ from server.rpc import Method, methods_of
 from server.servicer import Recommender
 from training.columns import Ids
 
-RUNGS = ("decode", "id look-up", "search", "exclude", "re-rank", "encode", "other")
+RUNGS = ("decode", "id look-up", "query", "search", "exclude", "re-rank", "encode", "other")
 _PLACES: tuple[Place, ...] = (
     ("decode", Method, "_checked"),
     ("decode", server.servicer, "_options"),
     ("id look-up", Ids, "row"),
+    ("query", Scorer, "user_query"),
     ("search", Index, "candidates"),
     ("search", Index, "_search"),
     ("exclude", Retriever, "_seen"),

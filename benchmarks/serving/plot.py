@@ -32,7 +32,7 @@ def _panel(name: str, seconds: Sequence[float], values: Sequence[float], top: fl
     )
     return (
         f'<rect x="{_LEFT}" y="{top}" width="{_WIDTH}" height="{_HEIGHT}" fill="none" stroke="#ccc"/>{labels}'
-        f'<text x="{_LEFT + 6}" y="{top + 16}">{escape(name)}</text>'
+        f'<text x="{_LEFT}" y="{top - 6}">{escape(name)}</text>'
         f'<polyline fill="none" stroke="#06c" points="{points}"/>'
         f'<text x="{_LEFT + _WIDTH}" y="{top + _HEIGHT + 16}" text-anchor="end">{last:.0f} s</text>'
     )

@@ -21,11 +21,9 @@ class Memory:
 
 def tree(pid: int) -> list[int]:
     """`pid` and what it started, and what that started."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
-        return []
-    return [pid, *(grandchild for child in children for grandchild in tree(int(child)))]
+    # Each thread has children of its own.
+    lists = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [pid, *(one for children in lists for child in children for one in tree(int(child)))]
 
 
 def memory(pid: int) -> Memory:

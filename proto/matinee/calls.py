@@ -82,7 +82,7 @@ def _call(method: str, request: Message, read: Callable[[Any], Answer], options:
 def _request(kind: type[_Request], options: Mapping[str, object], **fields: object) -> _Request:
     """A request of `fields` and those of the `options` that are fields too."""
     given = {name: value for name, value in options.items() if name not in CallOptions.__annotations__}
-    if unknown := given.keys() - kind.DESCRIPTOR.fields_by_name.keys():
+    if given and (unknown := given.keys() - kind.DESCRIPTOR.fields_by_name.keys()):
         raise TypeError(f"{min(unknown)} is no field of {kind.DESCRIPTOR.name} and no option of a call")
     try:
         return kind(**fields, **{name: _value(name, value) for name, value in given.items()})

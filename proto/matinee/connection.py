@@ -29,6 +29,8 @@ _SERVICE = {"service": "matinee.v1.Recommender"}
 _OPTIONS: list[tuple[str, int | str]] = [
     # The answers to 10,000 ids may be longer than gRPC's default of 4 MiB.
     ("grpc.max_receive_message_length", 64 << 20),
+    # How long a request may be that is sent again: a batch too, where gRPC's default is 256 KiB.
+    ("grpc.per_rpc_retry_buffer_size", 64 << 20),
     # A server that was just started is found soon, and one that is gone is not hammered.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5_000),

@@ -1,8 +1,9 @@
 """A client in another language, made by server reflection alone: what any backend can do."""
 
 import json
-import shutil
+import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,63 +11,73 @@ import numpy as np
 import pytest
 
 from matinee.v1 import recommender_pb2 as pb
-from server.service import Server
-from tests.server.running import publish, running
-from tests.world import oracle, predicted_ratings, random_embeddings
+from tests.clients.conftest import HERE, Asked
+from tests.fuzz.worlds import WORLDS
+from tests.matinee.certificates import Certificates
+from tests.world import oracle, predicted_ratings
 
-HERE = Path(__file__).parent / "node"
-WORLD = random_embeddings()
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The client with its packages, installed as the lock file says."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("no Node.js here: make debian installs it")
-    folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "package-lock.json", "client.js"):
-        shutil.copy(HERE / name, folder)
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=240)
-    if done.returncode != 0:
-        pytest.skip(f"npm could not fetch the client's packages: {done.stderr.strip()[-300:]}")
-    return folder
+WORLD = WORLDS["rating"]
+IDS, SEEN = WORLD.catalogue.item_ids, WORLD.catalogue.seen[6]
 
 
-def ask(project: Path, server: Server) -> dict[str, Any]:
-    command = ["node", "client.js", str(server.address), "7", "i3"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=120)
+def ask(project: Path, server: Asked) -> subprocess.CompletedProcess[str]:
+    command, environment = ["node", "client.js", server.address, "7", "i3"], {**os.environ, **server.environment}
+    return subprocess.run(
+        command, cwd=project, capture_output=True, text=True, check=False, timeout=120, env=environment
+    )
+
+
+def ids_of(answer: Any) -> list[str]:
+    return [item["item_id"] for item in answer["items"]]
+
+
+def test_a_stranger_learns_the_schema_and_gets_right_answers_and_errors(project: Path, server: Asked) -> None:
+    done = ask(project, server)
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
-    return told
-
-
-def test_a_stranger_in_node_learns_the_schema_and_gets_right_answers_and_errors(project: Path, tmp_path: Path) -> None:
-    publish(tmp_path, WORLD)
-    with running(tmp_path) as server:
-        told = ask(project, server)
 
     assert set(told["services"]) == {
         "matinee.v1.Recommender",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }
-    assert told["methods"] == ["Recommend", "SimilarItems", "PredictRatings", "GetItems"]
-    expected = oracle(WORLD, 6, 10, WORLD.catalogue.seen[6])
-    assert [item["item_id"] for item in told["by_default"]["items"]] == [WORLD.catalogue.item_ids[r] for r in expected]
+    assert told["methods"] == [method.name for method in pb.DESCRIPTOR.services_by_name["Recommender"].methods]
+    best = oracle(WORLD, 6, 10, SEEN)
+    assert ids_of(told["by_default"]) == [IDS[row] for row in best]
     assert told["recommend"]["items"] == told["by_default"]["items"][:3]
     scores = [item["score"] for item in told["by_default"]["items"]]
-    np.testing.assert_allclose(scores, predicted_ratings(WORLD, 6)[expected], atol=1e-5)
+    np.testing.assert_allclose(scores, predicted_ratings(WORLD, 6)[best], atol=1e-5)
     assert told["recommend"]["score_kind"] == pb.SCORE_KIND_RATING
     assert len(told["similar"]["items"]) == 2
     assert told["items"]["items"][0]["title"] == "Title of i3"
-    rating = float(predicted_ratings(WORLD, 6)[WORLD.catalogue.item_ids.row("i3")])
+    rating = float(predicted_ratings(WORLD, 6)[IDS.row("i3")])
     assert told["predicted"]["ratings"][0]["rating"] == pytest.approx(rating, abs=1e-5)
-    assert told["unknown_user"] == {
-        "code": "NOT_FOUND",
-        "details": "user_id 'nobody': the model was not trained on this user",
-    }
+
+    allowed = {row for row in map(IDS.row, ("i1", "i2", "i3", "i4")) if row is not None and row % 2}
+    others = sorted({*range(WORLD.n_items)} - allowed | {*SEEN.tolist()})
+    assert ids_of(told["filtered"]) == [IDS[row] for row in oracle(WORLD, 6, 3, others)] != []
+    assert len(told["from_ratings"]["items"]) == 2
+    assert "i3" not in ids_of(told["from_ratings"])
+    users = [user for response in told["batch"] for user in response["users"]]
+    assert [(user["user_id"], user["is_unknown"]) for user in users] == [("7", False), ("nobody", True), ("7", False)]
+    assert users[0]["items"] == users[2]["items"] == told["recommend"]["items"]
+
+    refused = "user_id 'nobody': the model was not trained on this user"
+    assert told["unknown_user"] == {"code": "NOT_FOUND", "details": refused}
     assert told["k_of_zero"] == {"code": "INVALID_ARGUMENT", "details": "k is 0; it must be 1 to 1000"}
+    if server.environment:
+        assert told["stranger"]["code"] == "UNAUTHENTICATED"
+    else:
+        assert told["stranger"] == told["by_default"]
+    refused = "user_ids is a list of 0; it must be 1 to 1000000 ids"
+    assert told["empty_batch"] == [{"code": "INVALID_ARGUMENT", "details": refused}]
+
+
+def test_a_stranger_does_not_trust_whom_it_does_not_know(project: Path, server: Asked, tmp_path: Path) -> None:
+    others = Certificates(tmp_path / "others")
+    done = ask(project, replace(server, environment={**server.environment, "MATINEE_CA": str(others.ca)}))
+    assert done.returncode == 1
+    assert "UNAVAILABLE" in done.stderr
 
 
 def test_the_lock_file_names_no_registry() -> None:

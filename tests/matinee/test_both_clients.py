@@ -32,9 +32,10 @@ from matinee.errors import (
 from matinee.failures import ERRORS
 from matinee.hedging import Hedging
 from matinee.v1 import recommender_pb2 as pb
+from tests.fuzz.worlds import WORLDS
 from tests.matinee.fake import CLIENTS, Answer, refusing, serving
 from tests.server.running import publish, running
-from tests.world import checker_board
+from tests.world import checker_board, oracle
 
 PATIENT_S = 30.0
 SCORED = pb.ScoredItem(item_id="i", score=0.5, title="I")
@@ -257,6 +258,29 @@ def test_a_server_without_a_model_is_reachable_and_ready_once_it_has_one(make: M
         assert client.recommend(0).items
 
 
+def test_the_server_answers_every_method(make: Make, tmp_path: Path) -> None:
+    world = WORLDS["rating"]
+    publish(tmp_path, world)
+    ids, seen = world.catalogue.item_ids, world.catalogue.seen
+    with running(tmp_path) as server, make(str(server.address)) as client:
+        odd = client.recommend(7, k=50, any_tags=["odd"], exclude_item_ids=["i3"])
+        taste = client.recommend(7, k=3, item_bias_weight=0)
+        popular = client.recommend("nobody", k=3, popular_if_unknown=True)
+        alike = client.similar_items("i3", only_item_ids=["i3", "i5"])
+        new = client.recommend_from_ratings({"i3": 5, "x": 1}, k=3)
+        batch = list(client.batch_recommend([7, "nobody", 7], k=3))
+        assert client.get_items(["i3"]).items[0].title == "Title of i3"
+        assert client.predict_ratings(7, ["i3", "i3"]).ratings[0].item_id == "i3"
+    rows = [row for row in range(world.n_items) if row % 2 and ids[row] != "i3" and row not in seen[6]]
+    assert {item.item_id for item in odd.items} == {ids[row] for row in rows}
+    assert (odd.score_kind, taste.score_kind, popular.score_kind) == ("rating", "weighted", "popularity")
+    assert [item.item_id for item in alike.items] == ["i5"]
+    assert (new.ignored_item_ids, len(new.items)) == (("x",), 3)
+    best = [ids[row] for row in oracle(world, 6, 3, seen[6])]
+    assert [[item.item_id for item in answer.items] for answer in batch] == [best, [], best]
+    assert [(answer.user_id, answer.is_unknown) for answer in batch] == [("7", False), ("nobody", True), ("7", False)]
+
+
 def test_a_server_without_health_is_reachable_and_never_ready(make: Make) -> None:
     with serving({}) as fake, make(fake.address) as client:
         assert client.is_reachable()
@@ -326,6 +350,19 @@ def test_an_unavailable_server_is_asked_again(make: Make) -> None:
         assert client.recommend(1, request_id="r").model_version == "v"
     assert [asked.metadata["x-request-id"] for asked in fake.asked] == ["r"] * 3
     assert [asked.metadata.get("grpc-previous-rpc-attempts") for asked in fake.asked] == [None, "1", "2"]
+
+
+def test_a_long_batch_is_sent_again_too(make: Make) -> None:
+    failing = iter([True, False])
+
+    def answers(_: Any, context: grpc.ServicerContext) -> Iterator[pb.BatchRecommendResponse]:
+        if next(failing):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "as told")
+        yield users("1")
+
+    with serving({"BatchRecommend": answers}) as fake, make(fake.address) as client:
+        assert [answer.user_id for answer in client.batch_recommend(["1" * 1_000] * 1_000)] == ["1"]
+        assert fake.n_asked == 2
 
 
 def test_attempts_end_and_the_last_refusal_is_told(make: Make) -> None:

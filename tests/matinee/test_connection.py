@@ -9,12 +9,16 @@ import pytest
 
 from matinee import Client
 from matinee.connection import Connection, Retry, Tls, service_config
-from matinee.errors import UnavailableError, UsageError
+from matinee.errors import UnauthenticatedError, UnavailableError, UsageError
 from matinee.hedging import Hedging
 from matinee.targets import addresses_of, is_on_this_machine, target_of
 from matinee.v1 import recommender_pb2 as pb
+from server.trust.config import Trust
+from server.trust.tokens import fresh_token
+from tests.fuzz.worlds import WORLDS
 from tests.matinee.certificates import Certificates
 from tests.matinee.fake import CLIENTS, Answer, serving
+from tests.server.running import publish, running
 
 PATIENT_S = 30.0
 ANSWERS: dict[str, Answer] = {"Recommend": lambda *_: pb.RecommendResponse(model_version="v")}
@@ -195,6 +199,25 @@ def test_several_servers_have_certificates_of_one_name(make: Make, tmp_path: Pat
             make(both, tls=Tls(certificates.ca))
         with make(both, tls=Tls(certificates.ca, server_name="recommender.internal")) as client:
             assert client.recommend(1).model_version == "v"
+
+
+def test_the_server_wants_one_of_its_tokens_and_lets_the_health_be_asked(make: Make, tmp_path: Path) -> None:
+    certificates, (token, hashed) = Certificates(tmp_path / "certificates"), fresh_token()
+    (tmp_path / "tokens").write_text(hashed)
+    publish(tmp_path / "store", WORLDS["rating"])
+    with running(tmp_path / "store", trust=Trust(certificates.server, tmp_path / "tokens")) as server:
+        address, tls = str(server.address), Tls(certificates.ca)
+        with make(address, tls=tls, token=token) as client:
+            assert client.recommend(1).items
+            assert next(client.batch_recommend([1])).items
+        for wrong in (None, "another"):
+            with make(address, tls=tls, token=wrong) as client:
+                client.wait_until_ready()
+                with pytest.raises(UnauthenticatedError) as caught:
+                    client.recommend(1)
+                assert caught.value.status == "UNAUTHENTICATED"
+                with pytest.raises(UnauthenticatedError):
+                    next(client.batch_recommend([1]))
 
 
 def test_half_a_client_certificate_is_refused(certificates: Certificates) -> None:

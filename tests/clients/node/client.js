@@ -1,11 +1,14 @@
 // A client that knows nothing of Matinee but an address: it learns the schema by server reflection, calls every
 // method, and prints what it was answered as one JSON document. Usage: node client.js ADDRESS USER_ID ITEM_ID
+// MATINEE_CA names whom to trust, for TLS; MATINEE_TOKEN is what to show.
 
 "use strict";
 
+const fs = require("node:fs");
 const grpc = require("@grpc/grpc-js");
 const loader = require("@grpc/proto-loader");
 
+const { MATINEE_CA, MATINEE_TOKEN } = process.env;
 const OPTIONS = { keepCase: true, defaults: true };
 
 // The part of grpc.reflection.v1alpha that is needed here; every gRPC tool brings it.
@@ -33,15 +36,15 @@ const REFLECTION = {
   },
 };
 
-function reflection(address) {
+function reflection(address, credentials) {
   const json = { nested: { grpc: { nested: { reflection: { nested: { v1alpha: REFLECTION } } } } } };
   const { grpc: loaded } = grpc.loadPackageDefinition(loader.fromJSON(json, OPTIONS));
-  return new loaded.reflection.v1alpha.ServerReflection(address, grpc.credentials.createInsecure());
+  return new loaded.reflection.v1alpha.ServerReflection(address, credentials);
 }
 
 function reflect(client, question) {
   return new Promise((resolve, reject) => {
-    const stream = client.ServerReflectionInfo();
+    const stream = client.ServerReflectionInfo(shown(MATINEE_TOKEN));
     stream.on("data", (answer) => { resolve(answer); stream.end(); });
     stream.on("error", reject);
     stream.write(question);
@@ -59,17 +62,37 @@ function varint(value) {
   return Buffer.from([...bytes, value]);
 }
 
-function call(client, method, request) {
+const refusal = (error) => ({ code: grpc.status[error.code], details: error.details });
+
+const within = () => ({ deadline: Date.now() + 30_000 });
+
+function shown(token) {
+  const metadata = new grpc.Metadata();
+  if (token) metadata.set("authorization", `Bearer ${token}`);
+  return metadata;
+}
+
+function call(client, method, request, token = MATINEE_TOKEN) {
   return new Promise((resolve) => {
-    const deadline = { deadline: Date.now() + 30_000 };
-    client[method](request, deadline, (error, response) => {
-      resolve(error ? { code: grpc.status[error.code], details: error.details } : response);
-    });
+    client[method](request, shown(token), within(), (error, response) => resolve(error ? refusal(error) : response));
   });
 }
 
+async function stream(client, method, request) {
+  const responses = [];
+  try {
+    for await (const response of client[method](request, shown(MATINEE_TOKEN), within())) responses.push(response);
+  } catch (error) {
+    responses.push(refusal(error));
+  }
+  return responses;
+}
+
 async function main(address, user_id, item_id) {
-  const reflecting = reflection(address);
+  const credentials = MATINEE_CA
+    ? grpc.credentials.createSsl(fs.readFileSync(MATINEE_CA))
+    : grpc.credentials.createInsecure();
+  const reflecting = reflection(address, credentials);
   const listed = (await reflect(reflecting, { list_services: "*" })).services.service.map(({ name }) => name);
   const name = listed.find((service) => service.startsWith("matinee."));
   const { files } = await reflect(reflecting, { file_containing_symbol: name });
@@ -77,7 +100,7 @@ async function main(address, user_id, item_id) {
 
   const schema = grpc.loadPackageDefinition(loader.loadFileDescriptorSetFromBuffer(descriptorSet(files.file), OPTIONS));
   const Service = name.split(".").reduce((scope, part) => scope[part], schema);
-  const client = new Service(address, grpc.credentials.createInsecure());
+  const client = new Service(address, credentials);
   const told = {
     services: listed,
     methods: Object.keys(Service.service),
@@ -86,7 +109,12 @@ async function main(address, user_id, item_id) {
     similar: await call(client, "SimilarItems", { item_id, k: 2 }),
     predicted: await call(client, "PredictRatings", { user_id, item_ids: [item_id] }),
     items: await call(client, "GetItems", { item_ids: [item_id] }),
+    filtered: await call(client, "Recommend", { user_id, k: 3, only_item_ids: ["i1", "i2", "i3", "i4"], no_tags: ["even"] }),
+    from_ratings: await call(client, "RecommendFromRatings", { ratings: [{ item_id, rating: 5 }], k: 2 }),
+    batch: await stream(client, "BatchRecommend", { user_ids: [user_id, "nobody", user_id], k: 3 }),
+    empty_batch: await stream(client, "BatchRecommend", {}),
     unknown_user: await call(client, "Recommend", { user_id: "nobody" }),
+    stranger: await call(client, "Recommend", { user_id }, "not-the-token"),
     k_of_zero: await call(client, "Recommend", { user_id, k: 0 }),
   };
   client.close();
