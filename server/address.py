@@ -38,7 +38,7 @@ class Address:
 
 
 def parse_address(text: str, flag: str = "--address") -> Address:
-    """The address that `text`, the value of `flag`, writes. Raises UsageError where it writes none."""
+    """The address that `text`, given with `flag`, writes. Raises UsageError where it writes none."""
     if text.startswith(_UNIX) and len(text) > len(_UNIX):
         # unix:///path and unix:/path are the same, as in gRPC.
         return Address(path=Path(text.removeprefix(_UNIX).replace("///", "/", 1)))

@@ -17,6 +17,7 @@ from server.watcher import Tried
 
 # That count beside the requests' own: those that refuse, the watcher's, the shadow's, and some to spare.
 _MORE_THREADS = 8
+_MOST_REQUEST_THREADS = 1024
 
 _Named = Callable[[str, grpc.StatusCode, float, Caller | None, str], None]
 """As an `Ended`, of a call that has an id in any case."""
@@ -32,7 +33,9 @@ class Observation:
         seen, counts = observed.seen, observed.counts
         wanted = tracing.is_wanted(seen.trace_endpoint)
         self._tracing = tracing.Tracing(SERVICE.full_name, seen.trace_endpoint) if wanted else None
-        n_threads = limits.threads + limits.stream_threads + _MORE_THREADS
+        # As many threads for requests there may be at most, while others wait for requests that are slow to arrive.
+        n_threads = min(max(limits.threads, limits.max_concurrent), _MOST_REQUEST_THREADS)
+        n_threads += limits.stream_threads + _MORE_THREADS
         self._recorder = Recorder(counts, n_threads) if counts else None
         self._shadow = Shadow(seen.shadow_rate, self._recorder) if self._recorder and seen.shadow_rate else None
         self._server: Server | None = None
