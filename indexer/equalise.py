@@ -55,11 +55,3 @@ def fitted_to(queries: Floats, dim: int) -> Floats:
     roots = np.sqrt(np.maximum(values, _LEAST_SHARE * max(values[-1], np.finfo(np.float32).tiny)))
     of_queries: Floats = ((vectors / roots) @ vectors.T).astype(np.float32)
     return of_queries
-
-
-def equalised_query(vectors: Floats, of_queries: Floats) -> Floats:
-    """Queries, float32 (…, width), equalised: the same shape."""
-    n_used = len(of_queries)
-    equalised = np.zeros_like(vectors)
-    equalised[..., :n_used] = vectors[..., :n_used] @ of_queries
-    return equalised

@@ -86,12 +86,16 @@ def checked_ids(field: str, values: Sequence[str], least: int, most: int = MAX_I
 
 def checked_filters(request: Filtering) -> Filters:
     """Which items `request` allows."""
-    excluded = checked_ids("exclude_item_ids", request.exclude_item_ids, least=0)
-    only = checked_ids("only_item_ids", request.only_item_ids, least=0)
-    any_tags, no_tags = _tags("any_tags", request.any_tags), _tags("no_tags", request.no_tags)
-    if excluded or only or any_tags or no_tags:
-        return Filters(excluded, only, any_tags, no_tags)
-    return EVERYTHING
+    filters = Filters(request.exclude_item_ids, request.only_item_ids, request.any_tags, request.no_tags)
+    if not any(filters):
+        return EVERYTHING
+    checked_ids("exclude_item_ids", filters.exclude_item_ids, least=0)
+    checked_ids("only_item_ids", filters.only_item_ids, least=0)
+    for field, tags in (("any_tags", filters.any_tags), ("no_tags", filters.no_tags)):
+        if len(tags) > MAX_TAGS:
+            raise OutOfRangeError(field, f"a list of {len(tags)}", f"0 to {MAX_TAGS} tags")
+        _checked_each(field, tags, "a tag")
+    return filters
 
 
 def checked_ratings(ratings: Sequence[Rated]) -> list[tuple[str, float]]:
@@ -107,12 +111,6 @@ def checked_ratings(ratings: Sequence[Rated]) -> list[tuple[str, float]]:
             raise OutOfRangeError(f"ratings[{place}].rating", f"{each.rating:g}", "a number")
         rated.add(each.item_id)
     return [(each.item_id, each.rating) for each in ratings]
-
-
-def _tags(field: str, values: Sequence[str]) -> Sequence[str]:
-    if len(values) > MAX_TAGS:
-        raise OutOfRangeError(field, f"a list of {len(values)}", f"0 to {MAX_TAGS} tags")
-    return _checked_each(field, values, "a tag")
 
 
 def _checked_each(field: str, values: Sequence[str], what: str) -> Sequence[str]:

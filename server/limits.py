@@ -1,6 +1,5 @@
 """How much a server takes on: requests, streams, bytes, connections and their pings."""
 
-import os
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,7 +11,7 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
-    threads: int = Field(default=max(4, os.cpu_count() or 1), ge=1, le=1024)
+    threads: int = Field(default=2, ge=1, le=1024)
     """How many requests are worked on at a time."""
     max_concurrent: int = Field(default=256, ge=1)
     """How many requests may be worked on or wait; the next is answered RESOURCE_EXHAUSTED at once."""

@@ -1,6 +1,7 @@
 """One bundle's answers. Knows ids, rows and scores, and nothing of gRPC; every method is safe in many threads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -24,6 +25,7 @@ from server.filters import EVERYTHING, Allowed, Filters, Shelves
 ScoreKind = Literal["rating", "preference", "weighted", "popularity"]
 """A predicted rating; a preference; a predicted rating with weighted item biases; how many users have rated it."""
 
+_NAMES_AT_HAND = 1 << 15
 _ITEMS_A_BLOCK, _MOST_USERS_A_BLOCK = 10_000, 256
 
 
@@ -102,6 +104,7 @@ class Retriever:
         self._catalogue = bundle.catalogue
         self._scorer = Scorer(bundle.user_embeddings, bundle.user_biases, bundle.item_vectors, bundle.global_bias)
         self._shelves = Shelves(bundle)
+        self._names = _names_of(bundle)
         self._fold_in = fold_in(bundle)
 
     def recommend(self, user_id: str, options: Options = USUAL) -> Recommendations:
@@ -211,8 +214,10 @@ class Retriever:
         return Recommendations(self._scored(rows, popularity.counts[rows].astype(np.float64)), "popularity")
 
     def _scored(self, rows: Rows, scores: Scores) -> list[ScoredItem]:
-        ids, titles = self._catalogue.item_ids.texts(rows), self._catalogue.item_titles.texts(rows)
-        return list(map(ScoredItem, ids, scores.tolist(), titles))
+        return [
+            ScoredItem(item_id, score, title)
+            for (item_id, title), score in zip(map(self._names, rows.tolist()), scores.tolist(), strict=True)
+        ]
 
     def _score_kind(self, options: Options) -> ScoreKind:
         if not self.scores_are_ratings:
@@ -240,6 +245,17 @@ class Retriever:
     def _item_rows(self, item_ids: Sequence[str]) -> Rows:
         rows = (self._item_row(f"item_ids[{position}]", item_id) for position, item_id in enumerate(item_ids))
         return np.fromiter(rows, np.int64, len(item_ids))
+
+
+def _names_of(bundle: Bundle) -> Callable[[int], tuple[str, str]]:
+    """The id and the title of an item row; those of the rows that are answered again and again stay at hand."""
+    ids, titles = bundle.catalogue.item_ids, bundle.catalogue.item_titles
+
+    @lru_cache(_NAMES_AT_HAND)
+    def names(row: int) -> tuple[str, str]:
+        return ids[row], titles[row]
+
+    return names
 
 
 def _spread(n: int, count: int) -> list[int]:

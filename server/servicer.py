@@ -5,6 +5,7 @@ A method is a function from its request to its response, or to a stream of them,
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from matinee.v1 import recommender_pb2 as pb
 from server.checks import (
@@ -18,6 +19,9 @@ from server.checks import (
 )
 from server.live import Live
 from server.retriever import Options, Recommendations, Retriever, ScoredItem
+
+if TYPE_CHECKING:
+    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
 _SCORE_KINDS = {
     "rating": pb.SCORE_KIND_RATING,
@@ -38,8 +42,9 @@ class Recommender:
         user_id, options = checked_id("user_id", request.user_id), _options(request)
         retriever = self._live.retriever()
         found = retriever.recommend(user_id, options._replace(popular_if_unknown=request.popular_if_unknown))
-        kind = _SCORE_KINDS[found.score_kind]
-        return pb.RecommendResponse(items=_messages(found.items), model_version=retriever.version, score_kind=kind)
+        response = pb.RecommendResponse(model_version=retriever.version, score_kind=_SCORE_KINDS[found.score_kind])
+        _add_to(response.items, found.items)
+        return response
 
     def SimilarItems(self, request: pb.SimilarItemsRequest) -> pb.SimilarItemsResponse:  # noqa: N802  the schema's name
         """The k items most like one item."""
@@ -48,7 +53,9 @@ class Recommender:
         filters = checked_filters(request)
         retriever = self._live.retriever()
         items = retriever.similar(item_id, k, filters)
-        return pb.SimilarItemsResponse(items=_messages(items), model_version=retriever.version)
+        response = pb.SimilarItemsResponse(model_version=retriever.version)
+        _add_to(response.items, items)
+        return response
 
     def PredictRatings(  # noqa: N802  the schema's name
         self, request: pb.PredictRatingsRequest
@@ -77,12 +84,11 @@ class Recommender:
         ratings, options = checked_ratings(request.ratings), _options(request)
         retriever = self._live.retriever()
         found, ignored = retriever.recommend_from_ratings(ratings, options)
-        return pb.RecommendFromRatingsResponse(
-            items=_messages(found.items),
-            model_version=retriever.version,
-            score_kind=_SCORE_KINDS[found.score_kind],
-            ignored_item_ids=ignored,
+        response = pb.RecommendFromRatingsResponse(
+            model_version=retriever.version, score_kind=_SCORE_KINDS[found.score_kind], ignored_item_ids=ignored
         )
+        _add_to(response.items, found.items)
+        return response
 
     def BatchRecommend(  # noqa: N802  the schema's name
         self, request: pb.BatchRecommendRequest
@@ -114,13 +120,15 @@ def _batch(retriever: Retriever, user_ids: Sequence[str], options: Options) -> I
 def _of_user(user_id: str, found: Recommendations | None) -> pb.UserRecommendations:
     if found is None:
         return pb.UserRecommendations(user_id=user_id, is_unknown=True)
-    return pb.UserRecommendations(
-        user_id=user_id,
-        items=_messages(found.items),
-        is_unknown=found.score_kind == "popularity",
-        score_kind=_SCORE_KINDS[found.score_kind],
+    of_user = pb.UserRecommendations(
+        user_id=user_id, is_unknown=found.score_kind == "popularity", score_kind=_SCORE_KINDS[found.score_kind]
     )
+    _add_to(of_user.items, found.items)
+    return of_user
 
 
-def _messages(items: Iterable[ScoredItem]) -> list[pb.ScoredItem]:
-    return [pb.ScoredItem(item_id=item_id, score=score, title=title) for item_id, score, title in items]
+def _add_to(messages: "RepeatedCompositeFieldContainer[pb.ScoredItem]", items: Iterable[ScoredItem]) -> None:
+    # Made where they belong: messages that are handed over are copied.
+    add = messages.add
+    for item_id, score, title in items:
+        add(item_id=item_id, score=score, title=title)
