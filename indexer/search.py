@@ -18,7 +18,8 @@ from indexer.selection import NONE, Rows, Selection
 Scores = NDArray[np.float64]
 
 _HARDER = 8
-_BLOCK_ROWS = 1 << 16
+_BLOCK_ROWS = 1 << 12
+"""What is scored at a time: so many stay in the caches."""
 _FEW = 1_000
 """Of so few rows every score is computed sooner than an index finds the best."""
 _BLOCK_QUERIES = 256

@@ -50,12 +50,19 @@ class Reloaded(Generic[T]):
             # Files that change together do not in one moment: it is told once they are as bad at the next look.
             if stamp == self._seen:
                 self._stamp = stamp
-                _logger.error("%s; what was read before goes on being used", error)
+                _logger.error("%s; what was read before goes on being used", sentence(error))
             self._seen = stamp
             return
         if _stamp(self._files) == stamp:
             self._stamp, self._value = stamp, value
             _logger.info("read anew: %s", ", ".join(map(str, self._files)))
+
+
+def sentence(error: OSError | ValueError) -> str:
+    """What is wrong with which file."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _stamp(files: Sequence[Path]) -> _Stamp:

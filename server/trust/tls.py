@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 
 from server.errors import TrustError
-from server.trust.files import Reloaded
+from server.trust.files import Reloaded, sentence
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     try:
         current = Reloaded(files.all(), lambda: _read(files))
     except (OSError, ValueError) as error:
-        raise TrustError(str(error)) from error
+        raise TrustError(sentence(error)) from error
     return grpc.dynamic_ssl_server_credentials(
         current.value(),
         _Changes(current),  # type: ignore[arg-type]  # its types forget that None means no change
@@ -67,6 +67,9 @@ def _read(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
 
 def _prove(files: TlsFiles) -> None:
     """Raise ValueError or OSError where gRPC could not use the files: it would fail at each handshake."""
+    for file in files.all():
+        # Which of them is not there, ssl does not say.
+        file.open("rb").close()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         # Without a password it would ask the terminal for one.

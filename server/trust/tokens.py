@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from server.errors import TrustError
-from server.trust.files import Reloaded
+from server.trust.files import Reloaded, sentence
 
 _KEY = "authorization"
 _SCHEME = "bearer "
@@ -22,7 +22,7 @@ class Tokens:
         try:
             self._hashes = Reloaded([file], lambda: _read(file))
         except (OSError, ValueError) as error:
-            raise TrustError(_sentence(file, error)) from error
+            raise TrustError(sentence(error)) from error
 
     def allow(self, metadata: Iterable[tuple[str, str | bytes]]) -> bool:
         """Whether the metadata of a call bring one of the tokens."""
@@ -64,7 +64,3 @@ def _hash(file: Path, number: int, line: str) -> bytes:
         # The line itself may be a token that somebody put there by mistake.
         raise ValueError(f"{file}: line {number} is no sha256 of a token in 64 hexadecimal digits")
     return value
-
-
-def _sentence(file: Path, error: Exception) -> str:
-    return f"{file}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)

@@ -185,10 +185,8 @@ def test_with_tls_and_a_token_whoever_has_both_is_answered(store: Path, tmp_path
     issued = authority.issue_cert("127.0.0.1")
     issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "pair.pem")
     pair = str(tmp_path / "pair.pem")
-    with serving(store, "--tls-cert", pair, "--tls-key", pair, "--token-file", str(tmp_path / "tokens")) as (
-        _,
-        address,
-    ):
+    flags = ("--transport", "auto", "--tls-cert", pair, "--tls-key", pair, "--token-file", str(tmp_path / "tokens"))
+    with serving(store, *flags) as (_, address):
         trusted = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
         bearing = grpc.composite_channel_credentials(trusted, grpc.access_token_call_credentials(token["token"]))
         codes = []

@@ -194,6 +194,13 @@ def test_files_that_can_not_be_used_end_the_start_with_one_sentence(store: Path,
         pass
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    for trust in (Trust(token_file=tmp_path / "none"), Trust(TlsFiles(tmp_path / "none", tmp_path / "none"))):
+        with pytest.raises(TrustError) as caught:
+            (trust.credentials(), trust.tokens())
+        assert str(caught.value) == f"{tmp_path}/none: No such file or directory"
+
+
 @pytest.mark.parametrize("flag", ["tls_cert", "tls_key", "tls_client_ca"])
 def test_flags_that_do_not_fit_together_are_wrong_usage(flag: str) -> None:
     with pytest.raises(UsageError, match="go together"):
