@@ -1,6 +1,7 @@
 """Where the servers are and how to get through to them: what both clients' channels are made of."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ class Keywords(TypedDict):
 
 
 _LEAST_BACKOFF_MS = 10.0
+# As the server takes them: others it replaces with one of its own.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+=-]{0,127}")
 _SERVICE = {"service": "matinee.v1.Recommender"}
 _OPTIONS: list[tuple[str, int | str]] = [
     # The answers to 10,000 ids may be longer than gRPC's default of 4 MiB.
@@ -123,20 +126,21 @@ class Connection:
         return secure(target, self.tls.credentials(), options=options)
 
     def keywords(self, call: Call[object]) -> Keywords:
-        """What gRPC is given with the request. Raises UsageError where metadata is not printable ASCII."""
+        """What gRPC is given with the request. Raises UsageError where no header can carry its id or the token."""
         timeout_s = self.timeout_s if call.timeout_s is None else call.timeout_s
         return {"timeout": timeout_s, "metadata": self.metadata(call.request_id)}
 
     def metadata(self, request_id: str) -> Metadata:
-        """What goes before a request. Raises UsageError where it is not printable ASCII: gRPC takes nothing else."""
-        named = {"x-request-id": request_id}
-        if self.token is not None:
-            named["authorization"] = f"Bearer {self.token() if callable(self.token) else self.token}"
-        for name, value in named.items():
-            if not (value.isascii() and value.isprintable()):
-                # Without the value: it may be a secret.
-                raise UsageError(f"{name} must be printable ASCII")
-        return tuple(named.items())
+        """What goes before a request. Raises UsageError where no header can carry it."""
+        if not _REQUEST_ID.fullmatch(request_id):
+            raise UsageError(f"request_id is {request_id!r}; it must be 1 to 128 letters, digits and ._:/@+=-")
+        if self.token is None:
+            return (("x-request-id", request_id),)
+        token = self.token() if callable(self.token) else self.token
+        if not (token.isascii() and token.isprintable()):
+            # Without the value: it is a secret.
+            raise UsageError("the token must be printable ASCII")
+        return (("x-request-id", request_id), ("authorization", f"Bearer {token}"))
 
     def _options(self) -> list[tuple[str, int | str]]:
         options = [*_OPTIONS, ("grpc.service_config", json.dumps(service_config(self.retry)))]

@@ -13,8 +13,8 @@ class CallOptions(TypedDict, total=False):
     timeout_s: float
     """The deadline of this call, instead of the client's."""
     request_id: str
-    """What the server's log is to call the request, such as the id of the request that you are answering; printable
-    ASCII. Where absent, a new one is made."""
+    """What the server's log is to call the request, such as the id of the request that you are answering: 1 to 128
+    letters, digits and ._:/@+=-. Where absent, a new one is made."""
 
 
 class Filters(CallOptions, total=False):

@@ -32,6 +32,7 @@ from matinee.errors import (
 from matinee.failures import ERRORS
 from matinee.hedging import Hedging
 from matinee.v1 import recommender_pb2 as pb
+from server import request_ids
 from tests.fuzz.worlds import WORLDS
 from tests.matinee.fake import CLIENTS, Answer, refusing, serving
 from tests.server.running import publish, running
@@ -187,11 +188,22 @@ def test_a_request_has_the_callers_id_or_one_of_its_own(make: Make) -> None:
         client.recommend(1, request_id="order-17")
         client.recommend(1)
         client.recommend(1)
-        with pytest.raises(UsageError, match="x-request-id must be printable ASCII"):
-            client.recommend(1, request_id="a\nb")
+        for wrong in ("a\nb", "é", "-a", "a b", "a" * 129):
+            with pytest.raises(UsageError, match=r"request_id is .* 1 to 128 letters, digits"):
+                client.recommend(1, request_id=wrong)
     ids = [asked.metadata["x-request-id"] for asked in fake.asked]
     assert ids[0] == "order-17"
     assert len(set(ids)) == 3
+
+
+def test_the_server_takes_every_id_that_the_client_sends(make: Make) -> None:
+    sent = ["order-17", "a" * 128, "0/a.b_c:d@e+f=g"]
+    with serving({"Recommend": answering(pb.RecommendResponse())}) as fake, make(fake.address) as client:
+        for request_id in sent:
+            client.recommend(1, request_id=request_id)
+        client.recommend(1)
+        assert [request_ids.sent(asked.context) for asked in fake.asked[:3]] == sent
+        assert request_ids.sent(fake.asked[3].context) == fake.asked[3].metadata["x-request-id"]
 
 
 def test_what_no_message_can_carry_is_refused_before_it_is_sent(make: Make) -> None:

@@ -144,7 +144,7 @@ def test_a_token_does_not_leave_this_machine_in_plain_text(make: Make, address: 
 
 def test_a_token_that_no_header_can_carry_is_not_told(make: Make) -> None:
     with make("127.0.0.1:1", token="very-secret\n") as client:  # noqa: S106  a test's
-        with pytest.raises(UsageError, match="authorization must be printable ASCII") as caught:
+        with pytest.raises(UsageError, match="the token must be printable ASCII") as caught:
             client.recommend(1)
         assert "very-secret" not in str(caught.value)
 
