@@ -55,3 +55,10 @@ def fitted_to(queries: Floats, dim: int) -> Floats:
     roots = np.sqrt(np.maximum(values, _LEAST_SHARE * max(values[-1], np.finfo(np.float32).tiny)))
     of_queries: Floats = ((vectors / roots) @ vectors.T).astype(np.float32)
     return of_queries
+
+
+def equalising(of_queries: Floats, width: int) -> Floats:
+    """What equalises queries, float32 (…, width), that are multiplied by it: float32 (width, width)."""
+    wide = np.zeros((width, width), np.float32)
+    wide[: len(of_queries), : len(of_queries)] = of_queries
+    return wide

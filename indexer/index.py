@@ -9,6 +9,7 @@ from typing import Any
 import faiss
 import numpy as np
 
+from indexer.equalise import equalising
 from indexer.keys import Family, IndexKey
 from indexer.selection import Rows, Selection
 from indexer.vectors import Floats
@@ -95,16 +96,11 @@ class Index:
         return selection.allowed is None and len(selection.excluded) <= self._most_fetched_too
 
     def _asked(self, vectors: Floats) -> Floats:
-        return vectors if self.of_queries is None else vectors @ self._equalising
+        return vectors if self._equalising is None else vectors @ self._equalising
 
     @cached_property
-    def _equalising(self) -> Floats:
-        """`of_queries` in the width of a query: (width, width)."""
-        assert self.of_queries is not None
-        used, width = len(self.of_queries), int(self.faiss.d)
-        wide = np.zeros((width, width), np.float32)
-        wide[:used, :used] = self.of_queries
-        return wide
+    def _equalising(self) -> Floats | None:
+        return None if self.of_queries is None else equalising(self.of_queries, int(self.faiss.d))
 
     def _effort(self, k: int, harder: int, settings: Settings, selection: Selection) -> int:
         # The k best of every tenth row lie about as far from the query as the 10 k best of all.

@@ -1,6 +1,5 @@
 """How much a server takes on: requests, streams, bytes, connections and their pings."""
 
-
 from pydantic import BaseModel, ConfigDict, Field
 
 _DAY_S = 86_400.0

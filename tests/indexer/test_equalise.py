@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from indexer.equalise import equalised_query, equaliser, fitted_to
+from indexer.equalise import equaliser, equalising, fitted_to
 from indexer.vectors import Source, augment, query
 from tests.world import random_embeddings
 
@@ -16,7 +16,7 @@ def equalised(dim: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.floa
     vectors = augment(embeddings.item_embeddings, embeddings.item_biases)
     queries = query(embeddings.user_embeddings, vectors.shape[1])
     equal = equaliser(Source(vectors, dim, unit=False), fitted_to(queries, dim))
-    asked = np.stack([equalised_query(vector, equal.of_queries) for vector in queries])
+    asked = queries @ equalising(equal.of_queries, queries.shape[1])
     return equal.items(vectors).astype(float), asked.astype(float), queries.astype(float) @ vectors.T.astype(float)
 
 
