@@ -14,8 +14,9 @@ Status codes: INVALID_ARGUMENT names the field, its value and the range, or says
 NOT_FOUND names the unknown id; FAILED_PRECONDITION means that this model can't answer the method: ratings are asked
 for and its scores are preferences; UNAVAILABLE means that no model version is loaded yet, or that the server is
 stopping; RESOURCE_EXHAUSTED that too many requests wait (where the transport can send it, the trailer
-grpc-retry-pushback-ms says when to come back), or that the message is larger than any request may be; DEADLINE_EXCEEDED that the client's deadline passed before the
-work began; UNAUTHENTICATED that the server wants a bearer token and got none, or another.
+grpc-retry-pushback-ms says when to come back), or that the message is larger than any request may be;
+DEADLINE_EXCEEDED that the client's deadline passed before the work began; UNAUTHENTICATED that the server wants a
+bearer token and got none, or another.
 """
 
 from collections import abc as _abc
