@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.build import build_bundle
+from indexer.build import BuildOptions, build_bundle
 from indexer.bundle import Bundle
 from indexer.store import Store
 from matinee.client import Client
@@ -33,7 +33,8 @@ def publish(store: Path, embeddings: Embeddings) -> str:
 
 def building(embeddings: Embeddings) -> Callable[[Path], object]:
     """What fills a draft with the bundle of `embeddings`."""
-    return lambda draft: build_bundle(embeddings, draft)
+    # Of some thousand items others would be tried, for seconds; what they answer is tested where they are chosen.
+    return lambda draft: build_bundle(embeddings, draft, BuildOptions("Flat"))
 
 
 def opened(store: Path, embeddings: Embeddings) -> Bundle:
