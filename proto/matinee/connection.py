@@ -44,7 +44,9 @@ _OPTIONS: list[tuple[str, int | str]] = [
 
 @dataclass(frozen=True)
 class Retry:
-    """Ask again after UNAVAILABLE or RESOURCE_EXHAUSTED, later each time, as long as the deadline allows.
+    """Ask again after UNAVAILABLE, RESOURCE_EXHAUSTED or CANCELLED, later each time, as long as the deadline allows.
+
+    CANCELLED is what gRPC's own server says of a call that it did not come to: it was flooded, or stopped.
 
     A server that says how long to stay away (grpc-retry-pushback-ms) is obeyed. Where most calls fail, nobody is asked
     again until most succeed. gRPC itself does all this: retryPolicy and retryThrottling of its service config.
@@ -159,7 +161,7 @@ def service_config(retry: Retry | Hedging) -> dict[str, object]:
         "initialBackoff": f"{retry.initial_backoff_ms / 1000:.6f}s",
         "maxBackoff": f"{retry.max_backoff_ms / 1000:.6f}s",
         "backoffMultiplier": retry.backoff_multiplier,
-        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"],
     }
     throttling = {"maxTokens": 10, "tokenRatio": 0.1}
     return {**config, "methodConfig": [{"name": [_SERVICE], "retryPolicy": policy}], "retryThrottling": throttling}

@@ -91,7 +91,7 @@ def test_grpc_is_told_of_retries_in_its_own_words() -> None:
                     "initialBackoff": "0.050000s",
                     "maxBackoff": "0.500000s",
                     "backoffMultiplier": 2.0,
-                    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+                    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"],
                 },
             }
         ],
