@@ -28,7 +28,10 @@ def work(config: ServerConfig, observed: Observed, grace_s: float, channel: "Con
     # Ctrl-C goes to the whole group; the supervisor passes it on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(observed.seen.log_format)
-    with stop_signals((signal.SIGTERM,)) as stopping:
+    # Whoever stops a service may tell all of its processes, and then the supervisor tells this one once more.
+    with stop_signals((signal.SIGTERM,), second_ends=False) as stopping:
+        # As `supervisor.py` blocked it; if it came meanwhile, it is heard now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         try:
             worker = _Worker(config, observed, channel, stopping)
         except (MatineeError, OSError) as error:
