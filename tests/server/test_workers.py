@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ from tests.world import random_embeddings
 
 # More than are sent before anybody reads.
 N_USERS = 20_000
+# Enough for what a supervisor waits for, and for no other worker.
+N_FILES = 6
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +166,31 @@ def family(pid: int) -> set[int]:
     threads = Path(f"/proc/{pid}/task").iterdir()
     children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
     return {pid}.union(*map(family, children))
+
+
+def test_a_worker_that_can_not_be_replaced_now_is_replaced_later(store: Path, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with fleet_over(store) as fleet, told_to(fleet, told):
+        survivor, killed = fleet.workers
+        n_files, most = resource.prlimit(fleet.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(fleet.process.pid, resource.RLIMIT_NOFILE, (N_FILES, most))
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: fleet.workers == {survivor})
+        wait_until(lambda: "can't be started: [Errno 24] Too many open files" in told.read_text())
+        resource.prlimit(fleet.process.pid, resource.RLIMIT_NOFILE, (n_files, most))
+        wait_until(lambda: len(fleet.workers) == 2)
+
+
+@contextmanager
+def told_to(fleet: Fleet, file: Path) -> Iterator[None]:
+    """What the fleet says comes to `file` as it is said."""
+    with file.open("w", buffering=1) as output:
+        assert fleet.process.stderr is not None
+        thread = threading.Thread(target=output.writelines, args=(fleet.process.stderr,), daemon=True)
+        thread.start()
+        yield
+        fleet.process.kill()
+        thread.join(TIMEOUT_S)
 
 
 def test_no_worker_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
