@@ -3,6 +3,7 @@
 import logging
 import signal
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
@@ -131,7 +132,9 @@ class Slot:
     def ask_to_look(self) -> int:
         """Ask the process to look for a new version; how many looks it was asked for by now."""
         if self._channel:
-            self._channel.send(LOOK)
+            # It may have ended just now.
+            with suppress(OSError):
+                self._channel.send(LOOK)
         self._n_asked += 1
         return self._n_asked
 
