@@ -52,7 +52,7 @@ class Arrivals:
         try:
             yield
         finally:
-            del self._awaited[thread]
+            self._awaited.pop(thread, None)
 
     def _look(self, _: bool) -> float:
         now = monotonic()

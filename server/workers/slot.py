@@ -75,7 +75,9 @@ class Slot:
             self._start()
         except (OSError, EOFError) as error:
             self._process, self._channel = None, None
-            self.last_end = f"worker {self._number} can't be started: {error or 'the process that forks them is gone'}"
+            self.last_end = (
+                f"worker {self._number} can't be started: {str(error) or 'the process that forks them is gone'}"
+            )
             self.failed_starts += 1
             self._back_off(0.0)
             _logger.error("%s; it is tried again in %.1f s", self.last_end, self._delay_s)

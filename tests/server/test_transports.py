@@ -107,6 +107,20 @@ def test_a_call_whose_request_never_comes_is_cancelled(tmp_path: Path) -> None:
         wait_until(lambda: server.here == 0)
 
 
+def test_who_does_not_read_a_stream_keeps_it_from_the_others_for_a_while_alone(tmp_path: Path) -> None:
+    publish(tmp_path, random_embeddings())
+    many = pb.BatchRecommendRequest(user_ids=["1"] * 20_000)
+    bounds = {"stream_threads": 1, "reading_timeout_s": 0.3}
+    with running(tmp_path, transport="grpcio", **bounds) as server, channel_to(server) as channel:
+        batch = pb_grpc.RecommenderStub(channel).BatchRecommend
+        unread = batch(many)
+        assert len(next(unread).users) > 0
+        assert len(next(batch(pb.BatchRecommendRequest(user_ids=["1"]), timeout=TIMEOUT_S)).users) == 1
+        with pytest.raises(grpc.RpcError):
+            list(unread)
+        assert unread.code() is grpc.StatusCode.CANCELLED
+
+
 def nothing_until(over: threading.Event) -> Iterator[bytes]:
     over.wait(TIMEOUT_S)
     yield from ()
