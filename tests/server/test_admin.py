@@ -20,6 +20,7 @@ from matinee.v1 import admin_pb2_grpc as pb_grpc
 from server.admin.listener import AdminListener
 from server.service import Server
 from server.trust.config import OPEN, Trust
+from server.trust.tls import TlsFiles
 from tests.server.hammer import wait_until
 from tests.server.running import building, publish, running
 from tests.server.test_broken_versions import flip_a_bit
@@ -148,9 +149,13 @@ def test_it_has_a_token_of_its_own(tmp_path: Path) -> None:
             assert client.recommend(1).items
 
 
-def test_an_open_one_that_others_can_reach_does_not_start(tmp_path: Path) -> None:
+MUTUAL = Trust(TlsFiles(Path("cert.pem"), Path("key.pem"), client_authority=Path("ca.pem")))
+
+
+@pytest.mark.parametrize("trust", [OPEN, MUTUAL])
+def test_one_without_tokens_that_others_can_reach_does_not_start(tmp_path: Path, trust: Trust) -> None:
     with running(tmp_path) as server, pytest.raises(UsageError, match="--admin-token-file"):
-        AdminListener("0.0.0.0:0", OPEN, server, Store(tmp_path))
+        AdminListener("0.0.0.0:0", trust, server, Store(tmp_path))
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
