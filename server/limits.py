@@ -19,9 +19,14 @@ class Limits(BaseModel):
     max_streams: int = Field(default=16, ge=1)
     """How many streams of answers may be worked on or wait; the next is answered RESOURCE_EXHAUSTED at once."""
     max_request_bytes: int = Field(default=40 << 20, ge=1024, lt=1 << 31)
-    """How large a request may be: by default a million user ids of the length of a UUID."""
+    """How large a request may be: by default a million user ids of the length of a UUID. With --transport native one
+    that is larger is read to its end before it is refused."""
     request_timeout_s: float = Field(default=10.0, gt=0, le=3600)
-    """How long a request may take to arrive once its call began, in seconds; the call is cancelled after it."""
+    """How long a request may take to arrive once its call began, in seconds; the call is cancelled after it. With
+    --transport native BatchRecommend alone: its other calls take no thread before their request is there."""
+    reading_timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    """How long a client may leave an answer of a stream (BatchRecommend) unread, in seconds; the stream is cancelled
+    after it."""
     max_calls_per_connection: int = Field(default=256, ge=1, lt=1 << 31)
     """How many calls one connection may have open; its next ones wait at the client."""
     max_connection_age_s: float | None = Field(default=None, gt=0, le=_DAY_S)
@@ -34,4 +39,5 @@ class Limits(BaseModel):
     keepalive_timeout_s: float = Field(default=20.0, gt=0, le=_DAY_S)
     """How long a ping may go unanswered before the connection is closed, in seconds."""
     min_ping_interval_s: float = Field(default=10.0, gt=0, le=_DAY_S)
-    """How often a client without a call may ping, in seconds; one that does so more often is disconnected."""
+    """How often a client without a call may ping, in seconds; one that does so more often is disconnected. Only
+    with --transport grpcio."""

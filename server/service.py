@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from matinee.v1 import recommender_pb2 as pb
@@ -89,7 +89,7 @@ class Server:
         self._watcher = Watcher(
             folder, self.live, config.poll_interval_s, self._ready, observers.tried, observers.answered
         )
-        self._transport.add(partial(health_pb2_grpc.add_HealthServicer_to_server, self._health))
+        self._transport.add(self._health.add_to)
         self._transport.add(partial(reflection_pb2_grpc.add_ServerReflectionServicer_to_server, self._reflection))
         if not self._is_shared:
             prove_free(self.address)
@@ -129,6 +129,7 @@ class Server:
 
     def start(self) -> None:
         """Listen, and load what is current; health is SERVING once that answers."""
+        self._health.start()
         if self._is_shared:
             # Calls that come to this process alone could have been answered by the others until it can.
             self._watcher.start()

@@ -10,8 +10,10 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def stop_signals(stoppers: Sequence[signal.Signals] = STOPPING) -> Iterator[threading.Event]:
-    """An event that is set by the first of these signals; a second one ends the process at once.
+def stop_signals(
+    stoppers: Sequence[signal.Signals] = STOPPING, *, second_ends: bool = True
+) -> Iterator[threading.Event]:
+    """An event that is set by the first of these signals; a second one ends the process at once if `second_ends`.
 
     To be entered in the main thread. The handlers from before are put back at the end.
     """
@@ -19,7 +21,7 @@ def stop_signals(stoppers: Sequence[signal.Signals] = STOPPING) -> Iterator[thre
 
     def stop(_signum: int, _frame: FrameType | None) -> None:
         stopping.set()
-        for stopper in stoppers:
+        for stopper in stoppers if second_ends else ():
             signal.signal(stopper, signal.SIG_DFL)
 
     before = {stopper: signal.signal(stopper, stop) for stopper in stoppers}

@@ -10,36 +10,57 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection
+
+from server.transports.arrivals import Arrivals
 
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 _REFLECTION_THREADS = 2
-# As many clients may be slow to send what they ask about before a check waits for one.
-_CHECK_THREADS = 16
+# As many clients may be slow to send what they ask about before the next waits for one of them.
+_ASK_THREADS = 64
+# How long a client may take to say what it asks about, and to read what it is told.
+_PATIENCE_S = 1.0
 
 _Send = Callable[[health_pb2.HealthCheckResponse | None], None]
 
 
-class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it ships no types
+class Health:
     """The health of `services`: NOT_SERVING until `set_all` says otherwise.
 
     grpcio-health-checking's own servicer holds a lock while it sends, and a client that goes away in that moment locks
-    up the whole server. Here one thread does all the sending, so that there is nothing to lock.
+    up the whole server. Here one thread does all the sending, so that there is nothing to lock. It also waits for slow
+    clients as long as they like, so that whoever sends no request or reads no answer, for which nobody needs a token,
+    keeps the health from all others.
     """
 
     def __init__(self, services: Sequence[str]) -> None:
         self._status = dict.fromkeys(services, NOT_SERVING)
-        self._watches: dict[_Send, str] = {}
+        self._watches: dict[_Send, tuple[str, grpc.ServicerContext]] = {}
         self._ending = False
         self._sender = ThreadPoolExecutor(1, "matinee-health")
-        self._checkers = ThreadPoolExecutor(_CHECK_THREADS, "matinee-check")
-        self.Check = in_threads(self._check, self._checkers)
-        self.Watch = in_threads(self._watch, self._sender)
+        self._askers = ThreadPoolExecutor(_ASK_THREADS, "matinee-asked")
+        self._arrivals = Arrivals(None, _PATIENCE_S)
+
+    def add_to(self, server: grpc.Server) -> None:
+        """Let `server` answer with it."""
+        check, watch = in_threads(self._check, self._askers), in_threads(self._watch, self._askers)
         # Where gRPC looks whether a stream's responses come by a callback; without it each watch would hold a thread.
-        self.Watch.experimental_non_blocking = True  # type: ignore[attr-defined]  # an attribute by agreement
+        watch.experimental_non_blocking = True  # type: ignore[attr-defined]  # an attribute by agreement
+        # As in `server/transports/grpcio.py`: gRPC leaves the waiting for the one request to us.
+        read, write = health_pb2.HealthCheckRequest.FromString, health_pb2.HealthCheckResponse.SerializeToString
+        handlers = {
+            "Check": grpc.stream_unary_rpc_method_handler(check, read, write),
+            "Watch": grpc.stream_stream_rpc_method_handler(watch, read, write),
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(health.SERVICE_NAME, handlers),))
+        server.add_registered_method_handlers(health.SERVICE_NAME, handlers)
+
+    def start(self) -> None:
+        """Begin to look after those who ask and don't say about what."""
+        self._arrivals.start()
 
     def set_all(self, status: int) -> "Future[None]":
         """Let every service have this status; done when all who watch were told."""
@@ -53,19 +74,25 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it ships 
 
     def close(self) -> None:
         """End the threads; to be called once gRPC hands in no more calls."""
+        self._arrivals.stop()
         self._sender.shutdown(wait=False)
-        self._checkers.shutdown(wait=False)
+        self._askers.shutdown(wait=False)
 
-    def _check(self, request: Any, context: grpc.ServicerContext) -> Any:
+    def _check(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
+        request = self._arrivals.request(requests, context)
         if request.service not in self._status:
             context.abort(grpc.StatusCode.NOT_FOUND, "this server has no such service")
         return health_pb2.HealthCheckResponse(status=self._status[request.service])
 
-    def _watch(self, request: Any, context: grpc.ServicerContext, send: _Send) -> None:
-        self._watches[send] = request.service
+    def _watch(self, requests: Iterator[Any], context: grpc.ServicerContext, send: _Send) -> None:
+        request = self._arrivals.request(requests, context)
+        self._sender.submit(self._begin_watch, request.service, context, send)
+
+    def _begin_watch(self, service: str, context: grpc.ServicerContext, send: _Send) -> None:
+        self._watches[send] = service, context
         if not context.add_callback(lambda: self._forget(send)):
             self._forget(send)
-        send(self._response(request.service))
+        self._tell_one(send, service, context)
         if self._ending:
             send(None)
 
@@ -73,7 +100,11 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it ships 
         self._watches.pop(send, None)
 
     def _tell(self) -> None:
-        for send, service in tuple(self._watches.items()):
+        for send, (service, context) in tuple(self._watches.items()):
+            self._tell_one(send, service, context)
+
+    def _tell_one(self, send: _Send, service: str, context: grpc.ServicerContext) -> None:
+        with self._arrivals.sending(context):
             send(self._response(service))
 
     def _end_watches(self) -> None:

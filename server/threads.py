@@ -1,5 +1,6 @@
 """Threads for calls, with a count of the calls that they have: the bound of what a server takes on."""
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -7,6 +8,8 @@ from queue import SimpleQueue
 from typing import Any
 
 import faiss
+
+_logger = logging.getLogger(__name__)
 
 _Job = tuple[Callable[..., object], tuple[Any, ...]]
 
@@ -79,6 +82,9 @@ class RequestThreads(Executor):
             call, arguments = job
             try:
                 call(*arguments)
+            except Exception:
+                # Of gRPC's own: the methods answer their bugs. There would be a thread less from now on.
+                _logger.exception("a call failed outside its method")
             finally:
                 # What a call holds must not live until the next one comes.
                 del job, call, arguments

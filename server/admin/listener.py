@@ -26,7 +26,8 @@ class AdminListener:
 
     def __init__(self, address: str, trust: Trust, fleet: Fleet, store: AnyStore) -> None:
         wanted = parse_address(address, _FLAG)
-        if not wanted.is_local and trust.is_open:
+        # A client's certificate lets it ask, and not change what is served.
+        if not wanted.is_local and trust.token_file is None:
             raise UsageError(
                 f"{_FLAG} {address} can be reached from other machines, and whoever can reach it may change"
                 " what is served; give --admin-token-file too"

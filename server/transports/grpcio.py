@@ -38,6 +38,8 @@ class GrpcioTransport:
         self._requests = RequestThreads(n_threads, limits.max_concurrent)
         self._streams = StreamThreads(limits.stream_threads, limits.max_streams)
         self._arrivals = Arrivals(self._requests, limits.request_timeout_s)
+        self._stream_arrivals = Arrivals(None, limits.request_timeout_s)
+        self._readers = Arrivals(None, limits.reading_timeout_s)
         self._refusals = ThreadPoolExecutor(1, "matinee-refusal")
         self._credentials = trust.credentials()
         gate = self._gate(methods, trust.tokens())
@@ -71,7 +73,8 @@ class GrpcioTransport:
 
     def start(self) -> None:
         """Listen."""
-        self._arrivals.start()
+        for watch in self._watches():
+            watch.start()
         self._grpc.start()
 
     def stop(self, grace_s: float) -> threading.Event:
@@ -80,7 +83,8 @@ class GrpcioTransport:
 
     def close(self) -> None:
         """End the threads; to be called once stopped."""
-        self._arrivals.stop()
+        for watch in self._watches():
+            watch.stop()
         for threads in (self._requests, self._streams, self._refusals):
             threads.shutdown(wait=False, cancel_futures=True)
 
@@ -89,6 +93,9 @@ class GrpcioTransport:
         handlers = {method.name: self._stream_handler(method) if method.is_stream else self._unary_handler(method)}
         self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         self._grpc.add_registered_method_handlers(service, handlers)
+
+    def _watches(self) -> tuple[Arrivals, ...]:
+        return self._arrivals, self._stream_arrivals, self._readers
 
     def _port(self, address: str) -> int:
         if self._credentials:
@@ -112,7 +119,10 @@ class GrpcioTransport:
         def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
             _echo_id(context)
             try:
-                yield from method.stream(self._arrivals.request(requests, context), context)
+                for answer in method.stream(self._stream_arrivals.request(requests, context), context):
+                    # gRPC comes back for the next one when there is room for it.
+                    with self._readers.sending(context):
+                        yield answer
             except Refusal as refusal:
                 _abort(context, refusal)
 

@@ -82,7 +82,7 @@ class NativeTransport:
         # Guards the two above: a call waits only while all work, and who stops working takes it.
         self._lock = threading.Lock()
         self._stopping = False
-        self._socket = Path(tempfile.mkdtemp(prefix="matinee-")) / "behind.sock"
+        self._folder: Path | None = None
         self._threads = [
             threading.Thread(target=self._run, name=f"matinee-request-{number}", daemon=True)
             for number in range(self._workers + 1)
@@ -113,9 +113,12 @@ class NativeTransport:
 
     def start(self) -> None:
         """Listen."""
-        self._behind.bind(Address(path=self._socket))
+        # Made no sooner: of a server that never starts nothing must be left.
+        self._folder = Path(tempfile.mkdtemp(prefix="matinee-"))
+        behind = self._folder / "behind.sock"
+        self._behind.bind(Address(path=behind))
         self._behind.start()
-        self._front.set_fallback(str(self._socket))
+        self._front.set_fallback(str(behind))
         self._front.start()
         for thread in self._threads:
             thread.start()
@@ -132,7 +135,8 @@ class NativeTransport:
         """End the threads; to be called once stopped."""
         self._front.close()
         self._behind.close()
-        shutil.rmtree(self._socket.parent, ignore_errors=True)
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _drain(self, deadline: float, behind: threading.Event, stopped: threading.Event) -> None:
         while self.here and time.monotonic() < deadline:

@@ -48,7 +48,7 @@ def _token(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
 
 
 def _read(file: Path) -> list[bytes]:
-    lines = [line.partition("#")[0].strip() for line in file.read_text().splitlines()]
+    lines = [line.partition("#")[0].strip() for line in file.read_text(errors="replace").splitlines()]
     hashes = [_hash(file, number, line) for number, line in enumerate(lines, 1) if line]
     if not hashes:
         raise ValueError(f"{file}: holds no hash of a token; make one with: matinee token")

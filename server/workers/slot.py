@@ -3,6 +3,7 @@
 import logging
 import signal
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
@@ -69,7 +70,19 @@ class Slot:
         return WorkerStatus(self._number, process.pid or 0, state, report, uptime_s, self._restarts)
 
     def start(self) -> None:
-        """Let a process take the place."""
+        """Let a process take the place; where none can be had, that is tried again later."""
+        try:
+            self._start()
+        except (OSError, EOFError) as error:
+            self._process, self._channel = None, None
+            self.last_end = (
+                f"worker {self._number} can't be started: {str(error) or 'the process that forks them is gone'}"
+            )
+            self.failed_starts += 1
+            self._back_off(0.0)
+            _logger.error("%s; it is tried again in %.1f s", self.last_end, self._delay_s)
+
+    def _start(self) -> None:
         self._channel, theirs = self._context.Pipe()
         arguments = (self._config, self._observed, self._grace_s, theirs)
         self._process = self._context.Process(target=work, args=arguments, name=f"matinee-worker-{self._number}")
@@ -108,17 +121,22 @@ class Slot:
         lived_s = time.monotonic() - self._started
         self.failed_starts += self._report is None
         self._process, self._channel, self._report = None, None, None
-        self._delay_s = 0.0 if lived_s > _SOUND_S else min(_LONGEST_DELAY_S, max(_FIRST_DELAY_S, 2 * self._delay_s))
-        self.start_at = time.monotonic() + self._delay_s
+        self._back_off(lived_s)
         # Why no worker can start is told once, by the supervisor.
         if not expected and (self.was_ever_ready or not self.sentence):
             reason = f": {self.sentence}" if self.sentence else ""
             _logger.error("%s%s; another starts in %.1f s", self.last_end, reason, self._delay_s)
 
+    def _back_off(self, lived_s: float) -> None:
+        self._delay_s = 0.0 if lived_s > _SOUND_S else min(_LONGEST_DELAY_S, max(_FIRST_DELAY_S, 2 * self._delay_s))
+        self.start_at = time.monotonic() + self._delay_s
+
     def ask_to_look(self) -> int:
         """Ask the process to look for a new version; how many looks it was asked for by now."""
         if self._channel:
-            self._channel.send(LOOK)
+            # It may have ended just now.
+            with suppress(OSError):
+                self._channel.send(LOOK)
         self._n_asked += 1
         return self._n_asked
 

@@ -1,11 +1,12 @@
 """Holds the port, keeps the workers alive, and ends them when it is told to."""
 
 import logging
+import signal
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,11 @@ class Supervisor:
         return failed[0].sentence or f"no worker starts: {failed[0].last_end}" if failed else ""
 
     def _tend(self) -> None:
+        # Inherited by the process that forks the workers: whoever stops a service tells all of its processes at once,
+        # and without that one the workers would count as gone, and would not end their requests. Python's own helper
+        # comes before it, which would undo that.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         while not (self._stopping and all(slot.is_gone for slot in self._slots)):
             happened = wait(self._sources(), self._until_next_start_s())
             with self._changed:

@@ -13,9 +13,12 @@ from server.observing.options import Observed
 from server.observing.server import ObservedServer
 from server.service import ServerConfig
 from server.signals import stop_signals
-from server.workers.report import report_of
+from server.workers.report import Report, report_of
 
 LOOK = "look"
+
+# How soon is told what no attempt tells of: that what was refused is not current any more.
+_NEWS_S = 0.5
 
 _logger = logging.getLogger(__name__)
 
@@ -28,7 +31,10 @@ def work(config: ServerConfig, observed: Observed, grace_s: float, channel: "Con
     # Ctrl-C goes to the whole group; the supervisor passes it on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(observed.seen.log_format)
-    with stop_signals((signal.SIGTERM,)) as stopping:
+    # Whoever stops a service may tell all of its processes, and then the supervisor tells this one once more.
+    with stop_signals((signal.SIGTERM,), second_ends=False) as stopping:
+        # As `supervisor.py` blocked it; if it came meanwhile, it is heard now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         try:
             worker = _Worker(config, observed, channel, stopping)
         except (MatineeError, OSError) as error:
@@ -48,6 +54,7 @@ class _Worker:
         self._stopping = stopping
         self._telling = threading.Lock()
         self._n_looks = 0
+        self._told: Report | None = None
         self._has_started = False
         self.server = ObservedServer(config, observed, self._tried)
         self.server.start()
@@ -61,18 +68,27 @@ class _Worker:
 
     def _tell(self) -> None:
         with self._telling:
+            self._told = self._report()
             try:
-                self._channel.send(report_of(self.server.live.version, self.server.refusal, self._n_looks))
+                self._channel.send(self._told)
             except OSError:
                 # Whoever should hear it is gone; `_listen` sees that too.
                 self._stopping.set()
 
+    def _report(self) -> Report:
+        return report_of(self.server.live.version, self.server.refusal, self._n_looks)
+
     def _listen(self) -> None:
         try:
-            while self._channel.recv() == LOOK:
-                self.server.look_now()
-                self._n_looks += 1
-                self._tell()
+            while True:
+                if self._channel.poll(_NEWS_S):
+                    # There is nothing to hear but LOOK.
+                    self._channel.recv()
+                    self.server.look_now()
+                    self._n_looks += 1
+                    self._tell()
+                elif self._report() != self._told:
+                    self._tell()
         except (EOFError, OSError):
             self._orphaned()
 

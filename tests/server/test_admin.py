@@ -20,6 +20,7 @@ from matinee.v1 import admin_pb2_grpc as pb_grpc
 from server.admin.listener import AdminListener
 from server.service import Server
 from server.trust.config import OPEN, Trust
+from server.trust.tls import TlsFiles
 from tests.server.hammer import wait_until
 from tests.server.running import building, publish, running
 from tests.server.test_broken_versions import flip_a_bit
@@ -148,9 +149,13 @@ def test_it_has_a_token_of_its_own(tmp_path: Path) -> None:
             assert client.recommend(1).items
 
 
-def test_an_open_one_that_others_can_reach_does_not_start(tmp_path: Path) -> None:
+MUTUAL = Trust(TlsFiles(Path("cert.pem"), Path("key.pem"), client_authority=Path("ca.pem")))
+
+
+@pytest.mark.parametrize("trust", [OPEN, MUTUAL])
+def test_one_without_tokens_that_others_can_reach_does_not_start(tmp_path: Path, trust: Trust) -> None:
     with running(tmp_path) as server, pytest.raises(UsageError, match="--admin-token-file"):
-        AdminListener("0.0.0.0:0", OPEN, server, Store(tmp_path))
+        AdminListener("0.0.0.0:0", trust, server, Store(tmp_path))
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -164,18 +169,40 @@ def test_an_address_that_it_can_not_have_ends_the_start_with_one_sentence(tmp_pa
     assert told == f"matinee: can't listen at {server.address}: {reason}\n"
 
 
-def test_it_tells_of_each_of_several_workers_and_changes_them_all(tmp_path: Path) -> None:
-    first, second = (publish(tmp_path, random_embeddings(seed=seed)) for seed in (1, 2))
-    flags = ("--workers", "2", "--address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0", "--poll-interval-s", "600")
-    process = serve(tmp_path, "--json", *flags)
+@contextmanager
+def several(store: Path, poll_interval_s: str) -> Iterator[tuple[pb_grpc.AdminStub, "subprocess.Popen[str]"]]:
+    """The Admin service of two workers and their supervisor."""
+    flags = ("--workers", "2", "--address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0", "--json")
+    process = serve(store, *flags, "--poll-interval-s", poll_interval_s)
     assert process.stdout is not None
     try:
         ready = json.loads(process.stdout.readline())
         with grpc.insecure_channel(ready["admin_address"]) as channel:
-            changes_them_all(pb_grpc.AdminStub(channel), process, first, second)
+            yield pb_grpc.AdminStub(channel), process
     finally:
         process.terminate()
         process.communicate(timeout=TIMEOUT_S)
+
+
+def test_it_tells_of_each_of_several_workers_and_changes_them_all(tmp_path: Path) -> None:
+    first, second = (publish(tmp_path, random_embeddings(seed=seed)) for seed in (1, 2))
+    with several(tmp_path, poll_interval_s="600") as (admin, process):
+        changes_them_all(admin, process, first, second)
+
+
+def test_it_tells_of_no_refusal_once_the_store_was_rolled_back_by_others(tmp_path: Path) -> None:
+    first, second = (publish(tmp_path, random_embeddings(seed=seed)) for seed in (1, 2))
+    Store(tmp_path).activate(first)
+    flip_a_bit(tmp_path / "versions" / second / "item_vectors.npy")
+
+    def refusals(admin: pb_grpc.AdminStub) -> list[str]:
+        return [worker.refused_version for worker in admin.Status(pb.StatusRequest()).workers]
+
+    with several(tmp_path, poll_interval_s="0.05") as (admin, _):
+        (tmp_path / "CURRENT").write_text(second)
+        wait_until(lambda: refusals(admin) == [second, second])
+        (tmp_path / "CURRENT").write_text(first)
+        wait_until(lambda: refusals(admin) == ["", ""])
 
 
 def changes_them_all(admin: pb_grpc.AdminStub, process: "subprocess.Popen[str]", first: str, second: str) -> None:

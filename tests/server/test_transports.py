@@ -1,5 +1,6 @@
 """Which transport a server gets, and what one of them can do and the other can't."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from server.transports.grpcio import GrpcioTransport
 from server.transports.native import NativeTransport
 from tests.server.hammer import TIMEOUT_S, wait_until
 from tests.server.running import asking, channel_to, publish, pushback_ms, running
+from tests.server.test_serve import serve
 from tests.world import random_embeddings
 
 AGEING = Limits(max_connection_age_s=60)
@@ -62,6 +64,20 @@ def test_grpcio_changes_connections_that_grow_old_without_an_error(tmp_path: Pat
             assert client.recommend("1").items
 
 
+@pytest.mark.parametrize("flag", ["--address", "--admin-address"])
+def test_the_fast_one_that_can_not_start_leaves_nothing_behind(
+    tmp_path: Path, flag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        flags = {"--address": "127.0.0.1:0", flag: f"127.0.0.1:{taken.getsockname()[1]}"}
+        store, transport = tmp_path / "store", ("--transport", "native")
+        process = serve(store, *transport, *(word for pair in flags.items() for word in pair))
+        assert f"choose another with {flag}" in process.communicate(timeout=TIMEOUT_S)[1]
+    assert process.returncode == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def slow_calls(channel: grpc.Channel, over: threading.Event) -> list[Any]:
     """Twenty calls that began and whose request does not come."""
     recommend: grpc.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary("/matinee.v1.Recommender/Recommend")
@@ -89,6 +105,20 @@ def test_a_call_whose_request_never_comes_is_cancelled(tmp_path: Path) -> None:
         assert {call.code() for call in calls} == {grpc.StatusCode.CANCELLED}
         over.set()
         wait_until(lambda: server.here == 0)
+
+
+def test_who_does_not_read_a_stream_keeps_it_from_the_others_for_a_while_alone(tmp_path: Path) -> None:
+    publish(tmp_path, random_embeddings())
+    many = pb.BatchRecommendRequest(user_ids=["1"] * 20_000)
+    bounds = {"stream_threads": 1, "reading_timeout_s": 0.3}
+    with running(tmp_path, transport="grpcio", **bounds) as server, channel_to(server) as channel:
+        batch = pb_grpc.RecommenderStub(channel).BatchRecommend
+        unread = batch(many)
+        assert len(next(unread).users) > 0
+        assert len(next(batch(pb.BatchRecommendRequest(user_ids=["1"]), timeout=TIMEOUT_S)).users) == 1
+        with pytest.raises(grpc.RpcError):
+            list(unread)
+        assert unread.code() is grpc.StatusCode.CANCELLED
 
 
 def nothing_until(over: threading.Event) -> Iterator[bytes]:

@@ -90,9 +90,10 @@ def test_tokens_change_without_a_restart_and_a_bad_file_changes_nothing(
         assert code_of(channel, "old") is UNAUTHENTICATED
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "mine\n", "ab" * 31, "zz" * 32])
+@pytest.mark.parametrize("text", ["", "# nothing\n", "mine\n", "ab" * 31, "zz" * 32, "ÿþ"])
 def test_a_file_without_hashes_does_not_start_and_is_not_told(tmp_path: Path, text: str) -> None:
-    (tmp_path / "tokens").write_text(text)
+    # The last one is no UTF-8.
+    (tmp_path / "tokens").write_bytes(text.encode("latin-1"))
     with pytest.raises(TrustError) as caught:
         Tokens(tmp_path / "tokens")
     assert str(tmp_path) in str(caught.value)

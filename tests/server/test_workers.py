@@ -3,22 +3,32 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import pytest
 
 from indexer.store import Store
 from matinee.client import Client
 from matinee.errors import MatineeError
+from matinee.v1 import recommender_pb2 as pb
+from matinee.v1 import recommender_pb2_grpc as pb_grpc
 from tests.server.hammer import wait_until
 from tests.server.running import publish
 from tests.server.test_serve import TIMEOUT_S, serve
 from tests.world import random_embeddings
+
+# More than are sent before anybody reads.
+N_USERS = 20_000
+# Enough for what a supervisor waits for, and for no other worker.
+N_FILES = 6
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +144,53 @@ def test_a_signal_ends_them_all_with_status_0(fleet: Fleet) -> None:
     # Of the worker that was killed twice.
     assert re.findall(r"was ended by SIGKILL; another starts in (\S+) s", told) == ["0.1", "0.2"]
     assert not workers & set(processes())
+
+
+@pytest.mark.usefixtures("transport")
+def test_a_signal_to_all_processes_at_once_lets_running_requests_end(store: Path) -> None:
+    with fleet_over(store) as fleet, grpc.insecure_channel(fleet.address) as channel:
+        everybody = family(fleet.process.pid)
+        assert fleet.workers < everybody
+        request = pb.BatchRecommendRequest(user_ids=["1"] * N_USERS)
+        answers = pb_grpc.RecommenderStub(channel).BatchRecommend(request, timeout=TIMEOUT_S)
+        n_users = len(next(answers).users)
+        # The workers come after the one that forked them, and the one that holds the port last.
+        for pid in sorted(everybody, key=lambda pid: (pid == fleet.process.pid, pid)):
+            os.kill(pid, signal.SIGTERM)
+        assert n_users + sum(len(answer.users) for answer in answers) == N_USERS
+        assert fleet.process.wait(TIMEOUT_S) == 0
+
+
+def family(pid: int) -> set[int]:
+    """A process and all that came from it."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    return {pid}.union(*map(family, children))
+
+
+def test_a_worker_that_can_not_be_replaced_now_is_replaced_later(store: Path, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with fleet_over(store) as fleet, told_to(fleet, told):
+        survivor, killed = fleet.workers
+        n_files, most = resource.prlimit(fleet.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(fleet.process.pid, resource.RLIMIT_NOFILE, (N_FILES, most))
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: fleet.workers == {survivor})
+        wait_until(lambda: "can't be started: [Errno 24] Too many open files" in told.read_text())
+        resource.prlimit(fleet.process.pid, resource.RLIMIT_NOFILE, (n_files, most))
+        wait_until(lambda: len(fleet.workers) == 2)
+
+
+@contextmanager
+def told_to(fleet: Fleet, file: Path) -> Iterator[None]:
+    """What the fleet says comes to `file` as it is said."""
+    with file.open("w", buffering=1) as output:
+        assert fleet.process.stderr is not None
+        thread = threading.Thread(target=output.writelines, args=(fleet.process.stderr,), daemon=True)
+        thread.start()
+        yield
+        fleet.process.kill()
+        thread.join(TIMEOUT_S)
 
 
 def test_no_worker_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
