@@ -12,7 +12,7 @@ class Limits(BaseModel):
 
     threads: int = Field(default=2, ge=1, le=1024)
     """How many requests are worked on at a time."""
-    max_concurrent: int = Field(default=24, ge=1)
+    max_concurrent: int = Field(default=128, ge=1)
     """How many requests may be worked on or wait; the next is answered RESOURCE_EXHAUSTED at once."""
     stream_threads: int = Field(default=2, ge=1, le=1024)
     """How many streams of answers (BatchRecommend) are worked on at a time, beside the requests."""
