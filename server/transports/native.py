@@ -204,6 +204,9 @@ class NativeTransport:
             self._front.respond(call.call_id, answer, trailing_metadata=request_ids.echo(call))
         except Refusal as refusal:
             self._fail(call, refusal)
+        except Exception:
+            # Of the front's own: the methods answer their bugs. There would be a thread less from now on.
+            _logger.exception("a call failed outside its method")
 
     def _fail(self, call: _Call, refusal: Refusal) -> None:
         # It refuses to send what is gRPC's own.

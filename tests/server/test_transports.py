@@ -124,3 +124,34 @@ def test_who_does_not_read_a_stream_keeps_it_from_the_others_for_a_while_alone(t
 def nothing_until(over: threading.Event) -> Iterator[bytes]:
     over.wait(TIMEOUT_S)
     yield from ()
+
+
+class Deaf:
+    """The fast one's front, which fails to send the first answers."""
+
+    def __init__(self, front: Any, n_failures: int) -> None:
+        self._front, self._left = front, n_failures
+
+    def respond(self, *arguments: Any, **named: Any) -> None:
+        self._left -= 1
+        if self._left >= 0:
+            raise RuntimeError("the call is gone")
+        self._front.respond(*arguments, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._front, name)
+
+
+def test_an_answer_that_the_fast_one_can_not_send_costs_no_thread(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(tmp_path, random_embeddings())
+    with running(tmp_path, transport="native", threads=1) as server, channel_to(server) as channel:
+        transport: Any = server._transport
+        transport._front = Deaf(transport._front, n_failures=4)
+        stub = pb_grpc.RecommenderStub(channel)
+        for _ in range(4):
+            with pytest.raises(grpc.RpcError):
+                stub.Recommend(pb.RecommendRequest(user_id="1"), timeout=0.3)
+        assert stub.Recommend(pb.RecommendRequest(user_id="1"), timeout=TIMEOUT_S).items
+    assert "the call is gone" in caplog.text
