@@ -1,7 +1,6 @@
 """Threads for calls, with a count of the calls that they have: the bound of what a server takes on."""
 
 import logging
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -12,22 +11,12 @@ import faiss
 
 _logger = logging.getLogger(__name__)
 
-_TURN_S = 0.0002
-
 _Job = tuple[Callable[..., object], tuple[Any, ...]]
 
 
 def one_core() -> None:
     """Keep FAISS on the calling thread: the setting acts on it alone, and without it a request takes every core."""
     faiss.omp_set_num_threads(1)
-
-
-def short_turns() -> None:
-    """Let no thread of this process keep Python's lock for longer than a request takes, if others want it.
-
-    By default it is 5 ms: while a version is loaded, a request would wait so long again and again.
-    """
-    sys.setswitchinterval(_TURN_S)
 
 
 class RequestThreads(Executor):

@@ -21,7 +21,6 @@ from server.observing.options import Observed, Seen
 from server.observing.server import ObservedServer
 from server.service import ServerConfig
 from server.signals import stop_signals
-from server.threads import short_turns
 from server.transports.choose import Wanted
 
 if TYPE_CHECKING:
@@ -80,7 +79,6 @@ class Serve(Limits, TrustFlags, Seen, Command):  # type: ignore[misc]  # a comma
     def run(self) -> None:
         """Serve until a signal comes."""
         logs.configure(self.log_format)
-        short_turns()
         with stop_signals() as stopping, metrics_of(self.workers, self) as metrics, ExitStack() as running:
             server = self._server(metrics)
             running.callback(server.stop, self.grace_s)

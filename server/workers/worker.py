@@ -13,7 +13,6 @@ from server.observing.options import Observed
 from server.observing.server import ObservedServer
 from server.service import ServerConfig
 from server.signals import stop_signals
-from server.threads import short_turns
 from server.workers.report import Report, report_of
 
 LOOK = "look"
@@ -32,7 +31,6 @@ def work(config: ServerConfig, observed: Observed, grace_s: float, channel: "Con
     # Ctrl-C goes to the whole group; the supervisor passes it on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(observed.seen.log_format)
-    short_turns()
     # Whoever stops a service may tell all of its processes, and then the supervisor tells this one once more.
     with stop_signals((signal.SIGTERM,), second_ends=False) as stopping:
         # As `supervisor.py` blocked it; if it came meanwhile, it is heard now.
