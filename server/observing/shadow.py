@@ -10,7 +10,6 @@ is right.
 import logging
 import random
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from queue import Empty, Full, Queue
 from time import perf_counter
@@ -19,13 +18,12 @@ from typing import NamedTuple
 import numpy as np
 
 from indexer.search import Query, Scores
-from indexer.selection import Rows, Selection
+from indexer.selection import Selection
 from server.observing.recorder import Recorder
 
 _logger = logging.getLogger(__name__)
 
 _LONGEST_QUEUE = 64
-_BLOCK_ROWS = 4096
 _LOOK_S = 0.1
 _SHARE = 0.2
 """At most this share of one core is spent. Not by a lower priority: a thread that does not run while it holds the
@@ -95,12 +93,6 @@ def compare(query: Query, k: int, selection: Selection, scores: Scores) -> tuple
     n_expected = min(k, len(rows))
     if n_expected == 0:
         return 0, 0
-    exact = np.concatenate(list(_exact(query, rows)))
+    exact = query.scores(rows)
     least = np.partition(exact, len(rows) - n_expected)[len(rows) - n_expected]
     return n_expected, int(np.count_nonzero(scores >= least))
-
-
-def _exact(query: Query, rows: Rows) -> Iterator[Scores]:
-    # In small blocks, which stay in the processor's cache and need little memory.
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        yield query.scores(rows[start : start + _BLOCK_ROWS])
