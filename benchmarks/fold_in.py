@@ -10,28 +10,34 @@ line of standard output is one JSON document.
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.data import NAMES, prepared
 from benchmarks.machine import machine
 from benchmarks.process import matinee, wide_console
-from indexer.fold_in import FoldIn, solver
+from indexer.fold_in import solver
 from indexer.vectors import augment
+from training.columns import Ids, Ragged
 from training.embeddings import Embeddings, open_embeddings
+from training.evaluation.metrics import rank, rmse
+from training.evaluation.predictors import Model
 
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
 DIM, SEED, SHARE, RELEVANT, K = "64", 0, 0.1, 4.0, 10
-_DISCOUNTS = 1 / np.log2(np.arange(2, K + 2))
 
 
 def divided(ratings: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Everybody else's ratings, the strangers' known ones, and those held out."""
+    ratings = ratings.drop_duplicates(["user_id", "item_id"], keep="last")
     rng = np.random.default_rng(SEED)
     users = ratings["user_id"].unique()
     strange = ratings["user_id"].isin(rng.choice(users, int(len(users) * SHARE), replace=False))
@@ -48,75 +54,61 @@ def trained(folder: Path, name: str, ratings: pd.DataFrame, objective: str) -> t
     return open_embeddings(out), float(run["seconds"])
 
 
-def scores_of_trained(embeddings: Embeddings, user_id: int) -> Any:
-    """Of every item for a user of training: float64 (n_items,)."""
-    row = embeddings.catalogue.user_ids.row(str(user_id))
-    assert row is not None
-    products = embeddings.item_embeddings @ embeddings.user_embeddings[row]
-    return embeddings.global_bias + float(embeddings.user_biases[row]) + embeddings.item_biases + products
+@dataclass(frozen=True)
+class Strangers:
+    """Those who have a known and a held-out rating of an item that the model has."""
+
+    user_ids: list[str]
+    """(n,)."""
+    known: list[tuple[Rows, Floats]]
+    """(n,): item rows and ratings."""
+    held_out: list[tuple[Rows, Floats]]
+    """(n,): item rows and ratings."""
+
+    @classmethod
+    def of(cls, item_ids: Ids, known: pd.DataFrame, held_out: pd.DataFrame) -> "Strangers":
+        """Those of both tables."""
+        mine = {str(user): _rated(item_ids, ratings) for user, ratings in known.groupby("user_id")}
+        theirs = {str(user): _rated(item_ids, ratings) for user, ratings in held_out.groupby("user_id")}
+        users = [user for user in theirs if len(theirs[user][0]) and len(mine.get(user, ((),))[0])]
+        return cls(users, [mine[user] for user in users], [theirs[user] for user in users])
 
 
-class Solved:
-    """Scores for those that a model was not trained on; `seconds` is what solving them took."""
-
-    def __init__(self, embeddings: Embeddings) -> None:
-        self.seconds, self._embeddings = 0.0, embeddings
-        vectors = augment(embeddings.item_embeddings, embeddings.item_biases)
-        solving = solver(embeddings.description, vectors, embeddings.dim, embeddings.global_bias)
-        assert solving is not None
-        self._solving: FoldIn = solving
-
-    def scores(self, rows: Any, ratings: Any) -> Any:
-        """Of every item for somebody who gave `ratings` (n,) to the items at `rows` (n,): float64 (n_items,)."""
-        started = time.perf_counter()
-        vector, bias = self._solving.user(rows, ratings)
-        self.seconds += time.perf_counter() - started
-        embeddings = self._embeddings
-        return embeddings.global_bias + bias + embeddings.item_biases + embeddings.item_embeddings @ vector
+def _rated(item_ids: Ids, ratings: pd.DataFrame) -> tuple[Rows, Floats]:
+    rows = [item_ids.row(str(item)) for item in ratings["item_id"]]
+    known = np.array([row is not None for row in rows], bool)
+    return np.array([row for row in rows if row is not None], np.int64), ratings["rating"].to_numpy(float)[known]
 
 
-def ndcg(scores: Any, known: Any, relevant: Any) -> float:
-    """NDCG@10 with the `known` rows left out and binary gains for the `relevant` ones."""
-    scores = scores.copy()
-    scores[known] = -np.inf
-    best = np.argsort(-scores, kind="stable")[:K]
-    return float(_DISCOUNTS[np.isin(best, relevant)].sum() / _DISCOUNTS[: len(relevant)].sum())
+def solved(embeddings: Embeddings, strangers: Strangers) -> tuple[Embeddings, float]:
+    """The model with the strangers, solved, for its users; and the seconds that it took."""
+    vectors = augment(embeddings.item_embeddings, embeddings.item_biases)
+    solving = solver(embeddings.description, vectors, embeddings.dim, embeddings.global_bias)
+    assert solving is not None
+    started = time.perf_counter()
+    users = [solving.user(rows, ratings) for rows, ratings in strangers.known]
+    seconds = time.perf_counter() - started
+    user_embeddings, user_biases = (np.array(column, np.float32) for column in zip(*users, strict=True))
+    return replace(embeddings, user_embeddings=user_embeddings, user_biases=user_biases), seconds
 
 
-def judged(
-    embeddings: Embeddings, known: pd.DataFrame, held_out: pd.DataFrame, solved: Solved | None
-) -> dict[str, float]:
-    """RMSE and NDCG@10 over the strangers of which at least one known and one held-out item is in the model."""
-    errors, gains = [], []
-    low, high = embeddings.description["rating_scale"]
-    for user_id, mine, theirs in _strangers(embeddings, known, held_out):
-        (rows, ratings), (their_rows, their_ratings) = mine, theirs
-        scores = solved.scores(rows, ratings) if solved else scores_of_trained(embeddings, user_id)
-        errors.append(np.clip(scores[their_rows], low, high) - their_ratings)
-        relevant = their_rows[their_ratings >= RELEVANT]
-        if len(relevant):
-            gains.append(ndcg(scores, rows, relevant))
-    return {
-        "rmse": float(np.sqrt(np.mean(np.concatenate(errors) ** 2))),
-        "ndcg": float(np.mean(gains)),
-        "n": len(errors),
-    }
-
-
-def _strangers(embeddings: Embeddings, known: pd.DataFrame, held_out: pd.DataFrame) -> Iterator[tuple[int, Any, Any]]:
-    grouped = known.groupby("user_id")
-    for user_id, theirs in held_out.groupby("user_id"):
-        if user_id not in grouped.groups:
-            continue
-        mine, of_theirs = _rows(embeddings, grouped.get_group(user_id)), _rows(embeddings, theirs)
-        if len(mine[0]) and len(of_theirs[0]):
-            yield int(str(user_id)), mine, of_theirs
-
-
-def _rows(embeddings: Embeddings, ratings: pd.DataFrame) -> tuple[Any, Any]:
-    rows = [embeddings.catalogue.item_ids.row(str(item)) for item in ratings["item_id"]]
-    in_model = np.array([row is not None for row in rows], bool)
-    return np.array([row for row in rows if row is not None], np.int64), ratings["rating"].to_numpy(float)[in_model]
+def judged(embeddings: Embeddings, user_rows: Rows, strangers: Strangers) -> float:
+    """The RMSE of a model that predicts ratings, else the mean NDCG@10; the strangers are at `user_rows` (n,)."""
+    if embeddings.scores_are_ratings:
+        scale = embeddings.description["rating_scale"]
+        rows, ratings = (np.concatenate(column) for column in zip(*strangers.held_out, strict=True))
+        asked = np.repeat(user_rows, [len(rows) for rows, _ in strangers.held_out])
+        return rmse(np.clip(Model(embeddings).predict(asked, rows), *scale) - ratings)
+    relevant = [rows[ratings >= RELEVANT] for rows, ratings in strangers.held_out]
+    found = [place for place, rows in enumerate(relevant) if len(rows)]
+    seen: list[Rows] = [np.empty(0, np.int64)] * embeddings.n_users
+    for place in found:
+        seen[user_rows[place]] = strangers.known[place][0]
+    wanted = Ragged.of([np.sort(relevant[place]).tolist() for place in found])
+    ranks = rank(
+        Model(embeddings), user_rows[found], wanted, Ragged.of([np.sort(rows).tolist() for rows in seen]), depth=K
+    )
+    return float(ranks.ndcg(K).mean())
 
 
 def measured(name: str, console: Console) -> list[dict[str, Any]]:
@@ -131,17 +123,19 @@ def measured(name: str, console: Console) -> list[dict[str, Any]]:
         console.print(f"{name}: {objective}")
         without, _ = trained(folder, "everybody-else", everybody, objective)
         full, seconds = trained(folder, "everybody", pd.concat([everybody, known]), objective)
-        solved = Solved(without)
-        mine, theirs = judged(without, known, held_out, solved), judged(full, known, held_out, None)
+        strangers, same = (Strangers.of(model.catalogue.item_ids, known, held_out) for model in (without, full))
+        alone, solving_s = solved(without, strangers)
+        rows = (full.catalogue.user_ids.row(user_id) for user_id in same.user_ids)
+        retrained = np.array([row for row in rows if row is not None], np.int64)
         results.append(
             {
                 "data": data.name,
                 "objective": objective,
-                "n_strangers": int(mine["n"]),
-                "metric": (metric := "rmse" if objective == "rating" else "ndcg"),
-                "solved": round(mine[metric], 4),
-                "retrained": round(theirs[metric], 4),
-                "us_per_stranger": round(1e6 * solved.seconds / mine["n"]),
+                "n_strangers": len(strangers.user_ids),
+                "metric": "rmse" if objective == "rating" else "ndcg",
+                "solved": round(judged(alone, np.arange(len(strangers.user_ids)), strangers), 4),
+                "retrained": round(judged(full, retrained, same), 4),
+                "us_per_stranger": round(1e6 * solving_s / len(strangers.user_ids)),
                 "retraining_s": round(seconds, 1),
             }
         )
