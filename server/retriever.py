@@ -1,7 +1,6 @@
 """One bundle's answers. Knows ids, rows and scores, and nothing of gRPC; every method is safe in many threads."""
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -21,20 +20,12 @@ from server.errors import (
     UnknownUserError,
 )
 from server.filters import EVERYTHING, Allowed, Filters, Shelves
+from server.ranked import Labels, Ranked
 
 ScoreKind = Literal["rating", "preference", "weighted", "popularity"]
 """A predicted rating; a preference; a predicted rating with weighted item biases; how many users have rated it."""
 
-_NAMES_AT_HAND = 1 << 15
 _ITEMS_A_BLOCK, _MOST_USERS_A_BLOCK = 10_000, 256
-
-
-class ScoredItem(NamedTuple):
-    """One item of a ranked list; the title is empty where the data had none."""
-
-    item_id: str
-    score: float
-    title: str
 
 
 class Item(NamedTuple):
@@ -66,7 +57,7 @@ USUAL = Options()
 class Recommendations(NamedTuple):
     """What a user gets."""
 
-    items: list[ScoredItem]
+    items: Ranked
     """Best first, equal scores in the order of the item rows."""
     score_kind: ScoreKind
     """What their scores are."""
@@ -104,7 +95,7 @@ class Retriever:
         self._catalogue = bundle.catalogue
         self._scorer = Scorer(bundle.user_embeddings, bundle.user_biases, bundle.item_vectors, bundle.global_bias)
         self._shelves = Shelves(bundle)
-        self._names = _names_of(bundle)
+        self._labels = Labels(bundle.catalogue.item_ids, bundle.catalogue.item_titles)
         self._fold_in = fold_in(bundle)
 
     def recommend(self, user_id: str, options: Options = USUAL) -> Recommendations:
@@ -118,9 +109,9 @@ class Retriever:
         query = self._scorer.user_query(user_row, options.item_bias_weight)
         selection = allowed.without(NONE if options.include_seen else self._seen(user_row))
         found = self._top_rows("Recommend", self._bundle.recommend_index, query, options.k, selection)
-        return Recommendations(self._scored(*found), self._score_kind(options))
+        return Recommendations(self._ranked(*found), self._score_kind(options))
 
-    def similar(self, item_id: str, k: int = 10, filters: Filters = EVERYTHING) -> list[ScoredItem]:
+    def similar(self, item_id: str, k: int = 10, filters: Filters = EVERYTHING) -> Ranked:
         """The k items whose embeddings have the highest cosine with this item's, best first; never the item itself.
 
         Raises UnknownItemError.
@@ -128,7 +119,7 @@ class Retriever:
         item_row = self._item_row("item_id", item_id)
         selection = self._shelves.allowed(filters).without(np.array([item_row]))
         query = self._scorer.item_query(item_row)
-        return self._scored(*self._top_rows("SimilarItems", self._bundle.similar_index, query, k, selection))
+        return self._ranked(*self._top_rows("SimilarItems", self._bundle.similar_index, query, k, selection))
 
     def recommend_from_ratings(
         self, ratings: Sequence[tuple[str, float]], options: Options = USUAL
@@ -149,7 +140,7 @@ class Retriever:
         selection = self._shelves.allowed(options.filters).without(NONE if options.include_seen else np.sort(known))
         found = self._top_rows("RecommendFromRatings", self._bundle.recommend_index, query, options.k, selection)
         ignored = [item_id for (item_id, _), row in zip(ratings, rows, strict=True) if row is None]
-        return Recommendations(self._scored(*found), self._score_kind(options)), ignored
+        return Recommendations(self._ranked(*found), self._score_kind(options)), ignored
 
     def recommend_to_many(
         self, user_ids: Sequence[str], options: Options = USUAL
@@ -171,7 +162,7 @@ class Retriever:
         found = top_rows_of_many(self._bundle.recommend_index, queries, options.k, selections)
         kind = self._score_kind(options)
         unknown = self._popular(options.k, allowed) if options.popular_if_unknown else None
-        return [unknown if row is None else Recommendations(self._scored(*next(found)), kind) for row in user_rows]
+        return [unknown if row is None else Recommendations(self._ranked(*next(found)), kind) for row in user_rows]
 
     def predict(self, user_id: str, item_ids: Sequence[str]) -> list[float]:
         """The predicted rating of each item, in the order asked for.
@@ -211,13 +202,10 @@ class Retriever:
     def _popular(self, k: int, allowed: Allowed) -> Recommendations:
         popularity = self._bundle.popularity
         rows = popularity.top_rows(k, allowed.without(NONE))
-        return Recommendations(self._scored(rows, popularity.counts[rows].astype(np.float64)), "popularity")
+        return Recommendations(self._ranked(rows, popularity.counts[rows].astype(np.float64)), "popularity")
 
-    def _scored(self, rows: Rows, scores: Scores) -> list[ScoredItem]:
-        return [
-            ScoredItem(item_id, score, title)
-            for (item_id, title), score in zip(map(self._names, rows.tolist()), scores.tolist(), strict=True)
-        ]
+    def _ranked(self, rows: Rows, scores: Scores) -> Ranked:
+        return Ranked(rows, scores, self._labels)
 
     def _score_kind(self, options: Options) -> ScoreKind:
         if not self.scores_are_ratings:
@@ -245,17 +233,6 @@ class Retriever:
     def _item_rows(self, item_ids: Sequence[str]) -> Rows:
         rows = (self._item_row(f"item_ids[{position}]", item_id) for position, item_id in enumerate(item_ids))
         return np.fromiter(rows, np.int64, len(item_ids))
-
-
-def _names_of(bundle: Bundle) -> Callable[[int], tuple[str, str]]:
-    """The id and the title of an item row; those of the rows that are answered again and again stay at hand."""
-    ids, titles = bundle.catalogue.item_ids, bundle.catalogue.item_titles
-
-    @lru_cache(_NAMES_AT_HAND)
-    def names(row: int) -> tuple[str, str]:
-        return ids[row], titles[row]
-
-    return names
 
 
 def _spread(n: int, count: int) -> list[int]:

@@ -4,8 +4,7 @@ A method is a function from its request to its response, or to a stream of them,
 `server/rpc.py` makes it a handler.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from matinee.v1 import recommender_pb2 as pb
 from server.checks import (
@@ -18,10 +17,8 @@ from server.checks import (
     checked_weight,
 )
 from server.live import Live
-from server.retriever import Options, Recommendations, Retriever, ScoredItem
-
-if TYPE_CHECKING:
-    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
+from server.retriever import Options, Recommendations, Retriever
+from server.wire import Encoded, delimited, tag
 
 _SCORE_KINDS = {
     "rating": pb.SCORE_KIND_RATING,
@@ -29,6 +26,11 @@ _SCORE_KINDS = {
     "popularity": pb.SCORE_KIND_POPULARITY,
     "weighted": pb.SCORE_KIND_WEIGHTED,
 }
+_USERS = tag(pb.BatchRecommendResponse, "users")
+_ITEMS = tag(pb.RecommendResponse, "items")
+_ALIKE = tag(pb.SimilarItemsResponse, "items")
+_FOR_STRANGER = tag(pb.RecommendFromRatingsResponse, "items")
+_FOR_ONE_OF_MANY = tag(pb.UserRecommendations, "items")
 
 
 class Recommender:
@@ -37,25 +39,23 @@ class Recommender:
     def __init__(self, live: Live) -> None:
         self._live = live
 
-    def Recommend(self, request: pb.RecommendRequest) -> pb.RecommendResponse:  # noqa: N802  the schema's name
+    def Recommend(self, request: pb.RecommendRequest) -> Encoded:  # noqa: N802  the schema's name
         """The k unseen items with the highest score for one user."""
         user_id, options = checked_id("user_id", request.user_id), _options(request)
         retriever = self._live.retriever()
         found = retriever.recommend(user_id, options._replace(popular_if_unknown=request.popular_if_unknown))
-        response = pb.RecommendResponse(model_version=retriever.version, score_kind=_SCORE_KINDS[found.score_kind])
-        _add_to(response.items, found.items)
-        return response
+        rest = pb.RecommendResponse(model_version=retriever.version, score_kind=_SCORE_KINDS[found.score_kind])
+        return Encoded(found.items.encoded(_ITEMS) + rest.SerializeToString())
 
-    def SimilarItems(self, request: pb.SimilarItemsRequest) -> pb.SimilarItemsResponse:  # noqa: N802  the schema's name
+    def SimilarItems(self, request: pb.SimilarItemsRequest) -> Encoded:  # noqa: N802  the schema's name
         """The k items most like one item."""
         item_id = checked_id("item_id", request.item_id)
         k = checked_k(request.k if request.HasField("k") else None)
         filters = checked_filters(request)
         retriever = self._live.retriever()
         items = retriever.similar(item_id, k, filters)
-        response = pb.SimilarItemsResponse(model_version=retriever.version)
-        _add_to(response.items, items)
-        return response
+        rest = pb.SimilarItemsResponse(model_version=retriever.version)
+        return Encoded(items.encoded(_ALIKE) + rest.SerializeToString())
 
     def PredictRatings(  # noqa: N802  the schema's name
         self, request: pb.PredictRatingsRequest
@@ -79,20 +79,17 @@ class Recommender:
 
     def RecommendFromRatings(  # noqa: N802  the schema's name
         self, request: pb.RecommendFromRatingsRequest
-    ) -> pb.RecommendFromRatingsResponse:
+    ) -> Encoded:
         """The k items that suit somebody with the given ratings."""
         ratings, options = checked_ratings(request.ratings), _options(request)
         retriever = self._live.retriever()
         found, ignored = retriever.recommend_from_ratings(ratings, options)
-        response = pb.RecommendFromRatingsResponse(
+        rest = pb.RecommendFromRatingsResponse(
             model_version=retriever.version, score_kind=_SCORE_KINDS[found.score_kind], ignored_item_ids=ignored
         )
-        _add_to(response.items, found.items)
-        return response
+        return Encoded(found.items.encoded(_FOR_STRANGER) + rest.SerializeToString())
 
-    def BatchRecommend(  # noqa: N802  the schema's name
-        self, request: pb.BatchRecommendRequest
-    ) -> Iterator[pb.BatchRecommendResponse]:
+    def BatchRecommend(self, request: pb.BatchRecommendRequest) -> Iterator[Encoded]:  # noqa: N802  the schema's name
         """The k unseen items with the highest score for each of many users, all from one version."""
         user_ids, options = checked_ids("user_ids", request.user_ids, least=1, most=MAX_USERS), _options(request)
         retriever = self._live.retriever()
@@ -111,24 +108,16 @@ def _options(
     )
 
 
-def _batch(retriever: Retriever, user_ids: Sequence[str], options: Options) -> Iterator[pb.BatchRecommendResponse]:
+def _batch(retriever: Retriever, user_ids: Sequence[str], options: Options) -> Iterator[Encoded]:
+    rest = pb.BatchRecommendResponse(model_version=retriever.version).SerializeToString()
     for block in retriever.recommend_to_many(user_ids, options):
-        users = [_of_user(user_id, found) for user_id, found in block]
-        yield pb.BatchRecommendResponse(users=users, model_version=retriever.version)
+        yield Encoded(b"".join([_USERS + delimited(_of_user(user_id, found)) for user_id, found in block]) + rest)
 
 
-def _of_user(user_id: str, found: Recommendations | None) -> pb.UserRecommendations:
+def _of_user(user_id: str, found: Recommendations | None) -> bytes:
     if found is None:
-        return pb.UserRecommendations(user_id=user_id, is_unknown=True)
-    of_user = pb.UserRecommendations(
+        return pb.UserRecommendations(user_id=user_id, is_unknown=True).SerializeToString()
+    rest = pb.UserRecommendations(
         user_id=user_id, is_unknown=found.score_kind == "popularity", score_kind=_SCORE_KINDS[found.score_kind]
     )
-    _add_to(of_user.items, found.items)
-    return of_user
-
-
-def _add_to(messages: "RepeatedCompositeFieldContainer[pb.ScoredItem]", items: Iterable[ScoredItem]) -> None:
-    # Made where they belong: messages that are handed over are copied.
-    add = messages.add
-    for item_id, score, title in items:
-        add(item_id=item_id, score=score, title=title)
+    return found.items.encoded(_FOR_ONE_OF_MANY) + rest.SerializeToString()

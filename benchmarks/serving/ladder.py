@@ -28,6 +28,7 @@ from indexer.store import Store
 from matinee.v1 import recommender_pb2 as pb
 from server.filters import Allowed
 from server.live import Live
+from server.ranked import Ranked
 from server.retriever import Retriever
 from server.rpc import Method, methods_of
 from server.servicer import Recommender
@@ -49,7 +50,7 @@ _PLACES: tuple[Place, ...] = (
     ("re-rank", indexer.scoring, "exact_products"),
     ("encode", Method, "unary"),
     ("encode", Recommender, "Recommend"),
-    ("encode", Retriever, "_scored"),
+    ("encode", Ranked, "encoded"),
     ("other", Retriever, "recommend"),
 )
 N_USERS = 16
