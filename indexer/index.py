@@ -1,8 +1,9 @@
 """One FAISS index and how hard it looks: built block by block, asked for candidates with rows left out."""
 
 import math
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -20,6 +21,37 @@ FaissIndex = Any
 TUNED_K = 10
 """The k that settings are tuned for."""
 _SPARE = 6
+_ROOM = 1 << 12
+
+
+class _Results(threading.local):
+    """Where FAISS writes what one query of the calling thread found: made once, it takes longer than some searches."""
+
+    def __init__(self) -> None:
+        self.products, self.rows = np.empty(_ROOM, np.float32), np.empty(_ROOM, np.int64)
+        self.pointers = faiss.swig_ptr(self.products), faiss.swig_ptr(self.rows)
+
+
+_RESULTS = _Results()
+
+
+class _Amidst:
+    """About how many of the rows that are left out lie amidst the best, as a share of them.
+
+    It follows the searches: too few fetched is made up for by one more search, so one in a hundred may fetch too few
+    (Robbins and Monro 1951, "A Stochastic Approximation Method"). Threads may undo each other's step; it is a guess.
+    """
+
+    def __init__(self) -> None:
+        self._share = 0.3
+
+    def most(self, n_excluded: int) -> int:
+        """How many of so many rows probably do."""
+        return min(n_excluded, _SPARE + math.ceil(n_excluded * self._share))
+
+    def learn(self, was_enough: bool) -> None:
+        """What `most` said was enough or not."""
+        self._share = max(0.0, self._share - 0.0005) if was_enough else min(1.0, self._share + 0.05)
 
 
 @dataclass(frozen=True)
@@ -50,6 +82,7 @@ class Index:
     """How hard it looks where a request weighs the item biases in another way than the model does."""
     of_queries: Floats | None = None
     """What equalises a query, (dim + 1, dim + 1); None where the vectors are as they were."""
+    _amidst: _Amidst = field(default_factory=_Amidst, repr=False)
 
     @property
     def n_items(self) -> int:
@@ -69,13 +102,23 @@ class Index:
         vectors = self._asked(vector[np.newaxis])
         n_fetched_too = self._fetched_too(selection, n_wanted)
         if n_fetched_too is None:
-            products, rows = self._search(vectors, n_wanted, self._parameters(n_wanted, effort, selection))
-            return _found(products[0], rows[0])
+            return self._found(vectors, n_wanted, self._parameters(n_wanted, effort, selection))
+        n_probably = self._amidst.most(n_fetched_too)
+        found = self._left(vectors, n_wanted, n_probably, effort, selection)
+        if n_probably < n_fetched_too:
+            was_enough = len(found[1]) == n_wanted
+            self._amidst.learn(was_enough)
+            if not was_enough:
+                return self._left(vectors, n_wanted, n_fetched_too, effort, selection)
+        return found
+
+    def _left(
+        self, vectors: Floats, n_wanted: int, n_fetched_too: int, effort: int, selection: Selection
+    ) -> tuple[Floats, Rows]:
+        """The best `n_wanted` of `selection` among so many more; fewer where there are fewer among them."""
         n = min(n_wanted + n_fetched_too, self.n_items)
-        products, rows = self._search(vectors, n, self._parameters(n, effort))
-        if n_fetched_too == 0:
-            return _found(products[0], rows[0])
-        return _kept(products[0], rows[0], n_wanted, selection)
+        products, rows = self._found(vectors, n, self._parameters(n, effort))
+        return _kept(products, rows, n_wanted, selection) if n_fetched_too else (products, rows)
 
     def candidates_of_many(
         self, vectors: Floats, k: int, settings: Settings, selections: Sequence[Selection]
@@ -120,12 +163,25 @@ class Index:
     def _takes_no_selector(self) -> bool:
         return self.key.family is Family.SCAN and bool(self.key.m)
 
-    @property
+    @cached_property
     def _most_fetched_too(self) -> int:
         """Up to how many rows to leave out are fetched too, and dropped: faster than to have FAISS look up each row."""
         if self._takes_no_selector:
             return self.n_items
         return {Family.SCAN: 100, Family.LISTS: 1_000, Family.GRAPH: 0}[self.key.family]
+
+    def _found(self, vectors: Floats, n: int, parameters: faiss.SearchParameters | None) -> tuple[Floats, Rows]:
+        """What it finds for one query, float32 (1, width): products and rows, as many as there are of n.
+
+        They hold till the calling thread searches again.
+        """
+        if n > _ROOM:
+            products, rows = self._search(vectors, n, parameters)
+            return _without_missing(products[0], rows[0])
+        results = _RESULTS
+        # As Index.search does, but for arrays and pointers that are made for each call.
+        self.faiss.search_c(1, faiss.swig_ptr(vectors), n, *results.pointers, parameters)
+        return _without_missing(results.products[:n], results.rows[:n])
 
     def _search(self, vectors: Floats, n: int, parameters: faiss.SearchParameters | None) -> tuple[Floats, Rows]:
         """Its products, float32 (m, n), and rows, int64 (m, n), -1 behind the last that it found."""
@@ -157,7 +213,7 @@ def _looking(family: Family, effort: int, **selector: faiss.IDSelector) -> faiss
     return parameters
 
 
-def _found(products: Floats, rows: Rows) -> tuple[Floats, Rows]:
+def _without_missing(products: Floats, rows: Rows) -> tuple[Floats, Rows]:
     """Without what stands for rows that FAISS did not find."""
     if rows[-1] >= 0:
         return products, rows
@@ -167,7 +223,7 @@ def _found(products: Floats, rows: Rows) -> tuple[Floats, Rows]:
 
 def _kept(products: Floats, rows: Rows, n: int, selection: Selection) -> tuple[Floats, Rows]:
     """The first n that were found and are in `selection`."""
-    products, rows = _found(products, rows)
+    products, rows = _without_missing(products, rows)
     kept = selection.keeps(rows).nonzero()[0][:n]
     return products.take(kept), rows.take(kept)
 

@@ -48,6 +48,7 @@ class Scorer:
             scores=lambda rows: offset + exact_products(self._item_vectors, rows, exact),
             offset=offset,
             largest_norm=self._largest_norm,
+            tells_apart=weight != 0.0 or bool(user_embedding.any()),
             is_usual=item_bias_weight == 1.0,
         )
 
@@ -68,6 +69,7 @@ class Scorer:
             scores=lambda rows: self._cosines(unit, rows),
             offset=0.0,
             largest_norm=_UNIT_NORM,
+            tells_apart=bool(length > 0),
         )
 
     def _cosines(self, unit: NDArray[np.float64], rows: Rows) -> Scores:

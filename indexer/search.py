@@ -27,18 +27,20 @@ _FLOAT32_ROUNDING = 2.0**-24
 _FLOAT32_SAFE = 1e30
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Query:
     """What is looked for: the rows with the highest score(row) = offset + vector · row."""
 
     vector: NDArray[np.float32]
-    """(width,) as the index takes it; all zero only where every row scores the same."""
+    """(width,) as the index takes it; all zero only where every row scores the same: `tells_apart`."""
     scores: Callable[[Rows], Scores]
     """The exact scores of some rows: int64 (n,) → float64 (n,)."""
     offset: float
     """What a score adds to the inner product that FAISS computes."""
     largest_norm: float
     """No row is longer."""
+    tells_apart: bool
+    """Whether `vector` is anything but zeros."""
     is_usual: bool = True
     """Whether item biases count as in the model; an index looks harder for other weights of them."""
 
@@ -84,7 +86,7 @@ def top_rows_of_many(
 def _is_for_many(index: Index, query: Query, k: int, selection: Selection) -> bool:
     return (
         query.is_usual
-        and bool(query.vector.any())
+        and query.tells_apart
         and index.is_for_many(selection)
         and index.settings.n_candidates(k, 1) < selection.n_left
     )
@@ -107,7 +109,7 @@ def _answer(index: Index, query: Query, k: int, selection: Selection, harder: in
     k = min(k, n_left)
     if k == 0:
         return NONE, np.empty(0)
-    if not query.vector.any():
+    if not query.tells_apart:
         # Nothing is told apart, as for a user of whom the model learnt nothing: no need to score every row for it.
         rows = selection.first(k)
         return rows, query.scores(rows)
@@ -119,7 +121,7 @@ def _answer(index: Index, query: Query, k: int, selection: Selection, harder: in
             return answer
         harder *= _HARDER
     every = selection.rows()
-    return _best(every, query.scores(every), k)
+    return _best(every, query.scores, k)
 
 
 def _proved(
@@ -128,7 +130,7 @@ def _proved(
     """The k best of the candidates; None where there are too few, or where others might score as high."""
     if len(found) < k:
         return None
-    rows, scores = _best(found, query.scores(found), k)
+    rows, scores = _best(found, query.scores, k)
     if index.key.is_exact and scores[-1] <= query.offset + float(products[-1]) + query.slack:
         return None
     return rows, scores
@@ -139,26 +141,29 @@ def exact_products(vectors: NDArray[np.float32], rows: Rows, query: NDArray[np.f
 
     Columns of `vectors` from `dim` on are left out.
     """
-    return _row_by_row(vectors, rows, len(query), lambda block: block * query)
+    return _row_by_row(vectors, rows, len(query), lambda block: np.vecdot(block, query))
 
 
 def exact_lengths(vectors: NDArray[np.float32], rows: Rows, dim: int) -> Scores:
     """The Euclidean lengths of the first `dim` columns of some rows of `vectors` (n, width): float64 (len(rows),)."""
-    return np.sqrt(_row_by_row(vectors, rows, dim, lambda block: np.square(block, dtype=np.float64)))
+    return np.sqrt(_row_by_row(vectors, rows, dim, lambda block: np.vecdot(block, block)))
 
 
-def _row_by_row(
-    vectors: NDArray[np.float32], rows: Rows, dim: int, terms: Callable[[NDArray[np.float32]], Scores]
-) -> Scores:
-    # Equal vectors must give equal sums wherever they stand: NumPy sums each row alike, BLAS does not.
-    sums = np.empty(len(rows), np.float64)
-    for start in range(0, len(rows), _BLOCK_ROWS):
+def _row_by_row(vectors: NDArray[np.float32], rows: Rows, dim: int, products: Callable[[Scores], Scores]) -> Scores:
+    """What `products` makes of rows, float64 (n, dim) → float64 (n,), each alike: equal vectors have equal products."""
+
+    def block(chosen: Rows) -> Scores:
         # Whole rows first: NumPy copies them faster than parts of them.
-        block = vectors.take(rows[start : start + _BLOCK_ROWS], axis=0)[:, :dim]
-        sums[start : start + _BLOCK_ROWS] = terms(block).sum(axis=1)
-    return sums
+        return products(vectors.take(chosen, axis=0)[:, :dim].astype(np.float64))
+
+    if len(rows) <= _BLOCK_ROWS:
+        return block(rows)
+    return np.concatenate([block(rows[start : start + _BLOCK_ROWS]) for start in range(0, len(rows), _BLOCK_ROWS)])
 
 
-def _best(rows: Rows, scores: Scores, k: int) -> tuple[Rows, Scores]:
-    order = np.lexsort((rows, -scores))[:k]
-    return rows[order], scores[order]
+def _best(rows: Rows, scores: Callable[[Rows], Scores], k: int) -> tuple[Rows, Scores]:
+    # A stable sort leaves equal scores in the order of their rows.
+    rows = np.sort(rows)
+    found = scores(rows)
+    order = (-found).argsort(kind="stable")[:k]
+    return rows.take(order), found.take(order)

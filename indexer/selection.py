@@ -15,7 +15,7 @@ NONE: Rows = np.empty(0, np.int64)
 """No rows."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Selection:
     """The rows of `allowed`, or all where that is None, without the `excluded` ones."""
 

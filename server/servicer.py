@@ -41,9 +41,9 @@ class Recommender:
 
     def Recommend(self, request: pb.RecommendRequest) -> Encoded:  # noqa: N802  the schema's name
         """The k unseen items with the highest score for one user."""
-        user_id, options = checked_id("user_id", request.user_id), _options(request)
+        user_id, options = checked_id("user_id", request.user_id), _options(request, request.popular_if_unknown)
         retriever = self._live.retriever()
-        found = retriever.recommend(user_id, options._replace(popular_if_unknown=request.popular_if_unknown))
+        found = retriever.recommend(user_id, options)
         rest = pb.RecommendResponse(model_version=retriever.version, score_kind=_SCORE_KINDS[found.score_kind])
         return Encoded(found.items.encoded(_ITEMS) + rest.SerializeToString())
 
@@ -91,13 +91,14 @@ class Recommender:
 
     def BatchRecommend(self, request: pb.BatchRecommendRequest) -> Iterator[Encoded]:  # noqa: N802  the schema's name
         """The k unseen items with the highest score for each of many users, all from one version."""
-        user_ids, options = checked_ids("user_ids", request.user_ids, least=1, most=MAX_USERS), _options(request)
-        retriever = self._live.retriever()
-        return _batch(retriever, user_ids, options._replace(popular_if_unknown=request.popular_if_unknown))
+        user_ids = checked_ids("user_ids", request.user_ids, least=1, most=MAX_USERS)
+        options = _options(request, request.popular_if_unknown)
+        return _batch(self._live.retriever(), user_ids, options)
 
 
 def _options(
     request: pb.RecommendRequest | pb.RecommendFromRatingsRequest | pb.BatchRecommendRequest,
+    popular_if_unknown: bool = False,
 ) -> Options:
     """What every request for recommendations has."""
     return Options(
@@ -105,6 +106,7 @@ def _options(
         include_seen=request.include_seen,
         filters=checked_filters(request),
         item_bias_weight=checked_weight(request.item_bias_weight if request.HasField("item_bias_weight") else None),
+        popular_if_unknown=popular_if_unknown,
     )
 
 

@@ -191,8 +191,8 @@ class Ids:
         number = canonical_integer(text)
         if number is None:
             return None
-        row = int(np.searchsorted(self.values, number))
-        return row if row < len(self) and self.values[row] == number else None
+        row = int(self.values.searchsorted(number))
+        return row if row < len(self.values) and self.values[row] == number else None
 
     def rows(self, others: "Ids") -> NDArray[np.int64]:
         """For each id of `others` its row here: int64 (len(others),), -1 where there is no such id."""

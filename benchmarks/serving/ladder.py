@@ -41,7 +41,7 @@ _PLACES: tuple[Place, ...] = (
     ("id look-up", Ids, "row"),
     ("query", Scorer, "user_query"),
     ("search", Index, "candidates"),
-    ("search", Index, "_search"),
+    ("search", Index, "_found"),
     ("exclude", Retriever, "_seen"),
     ("exclude", Allowed, "without"),
     ("exclude", Index, "_selector"),

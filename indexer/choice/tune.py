@@ -11,14 +11,14 @@ _EFFORTS = {
     Family.LISTS: tuple(sorted({round(2 ** (step / 4)) for step in range(4 * 12 + 1)})),
     Family.GRAPH: (16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 768, 1024),
 }
-_LEAST_K_FACTOR = 2
-_K_FACTORS_OF_CODES = (4, 8, 16, 32, 64, 128)
+# Whole vectors are ordered right but for rounding, which equalising can make larger; shortened ones are not.
+_K_FACTORS_OF_WHOLE, _K_FACTORS_OF_SCALARS, _K_FACTORS_OF_CODES = (1, 2), (2,), (4, 8, 16, 32, 64, 128)
 
 
 def settings_grid(key: IndexKey) -> list[list[Settings]]:
     """What may be set, as rows of one k_factor each and ascending effort."""
     efforts = [effort for effort in _EFFORTS[key.family] if effort <= (key.nlist or effort)]
-    k_factors: Sequence[int] = _K_FACTORS_OF_CODES if key.m else (_LEAST_K_FACTOR,)
+    k_factors = _K_FACTORS_OF_CODES if key.m else _K_FACTORS_OF_WHOLE if key.is_whole else _K_FACTORS_OF_SCALARS
     return [[Settings(effort, k_factor) for effort in efforts] for k_factor in k_factors]
 
 
