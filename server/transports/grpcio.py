@@ -35,7 +35,7 @@ class GrpcioTransport:
         self, methods: Sequence[Method], limits: Limits, trust: Trust = OPEN, *, is_shared: bool = False
     ) -> None:
         n_threads = 0 if all(method.is_stream for method in methods) else limits.threads
-        self._requests = RequestThreads(n_threads, limits.max_concurrent)
+        self._requests = RequestThreads(n_threads, limits.max_concurrent, limits.max_wait_ms / 1000)
         self._streams = StreamThreads(limits.stream_threads, limits.max_streams)
         self._arrivals = Arrivals(self._requests, limits.request_timeout_s)
         self._stream_arrivals = Arrivals(None, limits.request_timeout_s)
@@ -109,6 +109,8 @@ class GrpcioTransport:
         def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             _echo_id(context)
             try:
+                if self._requests.is_refusing():
+                    raise method.refuse(OverloadedError(), context)
                 return method.unary(self._arrivals.request(requests, context), context)
             except Refusal as refusal:
                 _abort(context, refusal)
