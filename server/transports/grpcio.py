@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, NoReturn, TypeAlias
@@ -16,7 +15,7 @@ from server.errors import AddressError, OverloadedError, UnauthenticatedError
 from server.limits import Limits
 from server.rpc import Caller, Method, Refusal, refusal_of
 from server.standard import in_threads
-from server.threads import RequestThreads, StreamThreads
+from server.threads import AtOnce, RequestThreads, StreamThreads
 from server.transports.arrivals import Arrivals
 from server.trust.config import OPEN, Trust
 from server.trust.tokens import Tokens
@@ -40,7 +39,7 @@ class GrpcioTransport:
         self._arrivals = Arrivals(self._requests, limits.request_timeout_s)
         self._stream_arrivals = Arrivals(None, limits.request_timeout_s)
         self._readers = Arrivals(None, limits.reading_timeout_s)
-        self._refusals = ThreadPoolExecutor(1, "matinee-refusal")
+        self._refusals = AtOnce()
         self._credentials = trust.credentials()
         gate = self._gate(methods, trust.tokens())
         # gRPC asks nothing of its threads but `submit`.
@@ -171,7 +170,7 @@ class _Gate(grpc.ServerInterceptor):
         return details.method.startswith(_HEALTH)
 
 
-def _refusing_handler(refuse: Callable[[Caller], Refusal], threads: ThreadPoolExecutor) -> _Handler:
+def _refusing_handler(refuse: Callable[[Caller], Refusal], threads: AtOnce) -> _Handler:
     def handle(_: object, context: grpc.ServicerContext) -> bytes:
         _abort(context, refuse(context))
 
