@@ -18,7 +18,7 @@ from server.trust.config import Trust
 SERVICE = pb.DESCRIPTOR.services_by_name["Admin"]
 
 _FLAG = "--admin-address"
-_LIMITS = Limits(threads=4, max_concurrent=32, stream_threads=1, max_request_bytes=1 << 16)
+_LIMITS = Limits(threads=4, max_concurrent=32, max_wait_ms=60_000, stream_threads=1, max_request_bytes=1 << 16)
 
 
 class AdminListener:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, NoReturn, TypeAlias
@@ -16,7 +15,7 @@ from server.errors import AddressError, OverloadedError, UnauthenticatedError
 from server.limits import Limits
 from server.rpc import Caller, Method, Refusal, refusal_of
 from server.standard import in_threads
-from server.threads import RequestThreads, StreamThreads
+from server.threads import AtOnce, RequestThreads, StreamThreads
 from server.transports.arrivals import Arrivals
 from server.trust.config import OPEN, Trust
 from server.trust.tokens import Tokens
@@ -35,12 +34,12 @@ class GrpcioTransport:
         self, methods: Sequence[Method], limits: Limits, trust: Trust = OPEN, *, is_shared: bool = False
     ) -> None:
         n_threads = 0 if all(method.is_stream for method in methods) else limits.threads
-        self._requests = RequestThreads(n_threads, limits.max_concurrent)
+        self._requests = RequestThreads(n_threads, limits.max_concurrent, limits.max_wait_ms / 1000)
         self._streams = StreamThreads(limits.stream_threads, limits.max_streams)
         self._arrivals = Arrivals(self._requests, limits.request_timeout_s)
         self._stream_arrivals = Arrivals(None, limits.request_timeout_s)
         self._readers = Arrivals(None, limits.reading_timeout_s)
-        self._refusals = ThreadPoolExecutor(1, "matinee-refusal")
+        self._refusals = AtOnce()
         self._credentials = trust.credentials()
         gate = self._gate(methods, trust.tokens())
         # gRPC asks nothing of its threads but `submit`.
@@ -109,6 +108,8 @@ class GrpcioTransport:
         def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             _echo_id(context)
             try:
+                if self._requests.is_refusing():
+                    raise method.refuse(OverloadedError(), context)
                 return method.unary(self._arrivals.request(requests, context), context)
             except Refusal as refusal:
                 _abort(context, refusal)
@@ -169,7 +170,7 @@ class _Gate(grpc.ServerInterceptor):
         return details.method.startswith(_HEALTH)
 
 
-def _refusing_handler(refuse: Callable[[Caller], Refusal], threads: ThreadPoolExecutor) -> _Handler:
+def _refusing_handler(refuse: Callable[[Caller], Refusal], threads: AtOnce) -> _Handler:
     def handle(_: object, context: grpc.ServicerContext) -> bytes:
         _abort(context, refuse(context))
 

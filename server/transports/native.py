@@ -32,6 +32,7 @@ from server.rpc import Method, Refusal
 from server.threads import one_core
 from server.transports.grpcio import GrpcioTransport
 from server.trust.config import OPEN, Trust
+from server.turns import Turns
 
 _logger = logging.getLogger(__name__)
 
@@ -75,28 +76,26 @@ class NativeTransport:
         self._limits = limits
         self._is_shared = is_shared
         self._tokens = trust.tokens()
-        self._workers = min(limits.threads, limits.max_concurrent)
-        self._room = limits.max_concurrent - self._workers
-        self._busy = 0
-        self._waiting: dict[int, _Call] = {}
-        # Guards the two above: a call waits only while all work, and who stops working takes it.
-        self._lock = threading.Lock()
+        n_threads = min(limits.threads, limits.max_concurrent)
+        self._turns: Turns[_Call] = Turns(
+            n_threads, limits.max_concurrent, limits.max_wait_ms / 1000, self._refuse_as_too_many
+        )
         self._stopping = False
         self._folder: Path | None = None
         self._threads = [
             threading.Thread(target=self._run, name=f"matinee-request-{number}", daemon=True)
-            for number in range(self._workers + 1)
+            for number in range(n_threads + 1)
         ]
 
     @property
     def waiting(self) -> int:
         """How many requests wait for a thread."""
-        return len(self._waiting)
+        return self._turns.waiting
 
     @property
     def here(self) -> int:
         """How many requests wait or are worked on."""
-        return self._busy + len(self._waiting)
+        return self._turns.here
 
     def add(self, add_to_server: Callable[[grpc.Server], None]) -> None:
         """Let `add_to_server` add a service that brings threads of its own and is never refused for load."""
@@ -153,14 +152,13 @@ class NativeTransport:
                 call = self._admitted(event)
                 while call is not None:
                     self._answer(call)
-                    call = self._next()
+                    call = self._turns.next()
 
     def _admitted(self, event: tuple[Any, ...]) -> _Call | None:
         """The call to be worked on now; None where it waits, is refused or cancelled."""
         kind, call_id, method, request, _, details = event
         if kind == EVENT_CANCEL:
-            with self._lock:
-                self._waiting.pop(call_id, None)
+            self._turns.leave(call_id)
             return None
         metadata, _, remaining_s = details
         deadline = None if remaining_s is None else time.monotonic() + remaining_s
@@ -168,7 +166,10 @@ class NativeTransport:
         if error := self._why_not(call):
             self._fail(call, call.method.refuse(error, call))
             return None
-        return call if self._has_its_turn(call) else None
+        has_its_turn = self._turns.ask(call_id, call)
+        if has_its_turn is None:
+            self._refuse_as_too_many(call)
+        return call if has_its_turn else None
 
     def _why_not(self, call: _Call) -> RequestError | None:
         if self._stopping:
@@ -179,24 +180,8 @@ class NativeTransport:
             return TooLargeError(len(call.request), self._limits.max_request_bytes)
         return None
 
-    def _has_its_turn(self, call: _Call) -> bool:
-        with self._lock:
-            if self._busy < self._workers:
-                self._busy += 1
-                return True
-            if len(self._waiting) < self._room:
-                self._waiting[call.call_id] = call
-                return False
+    def _refuse_as_too_many(self, call: _Call) -> None:
         self._fail(call, call.method.refuse(OverloadedError(), call))
-        return False
-
-    def _next(self) -> _Call | None:
-        """The call that has waited longest; None where there is none, and this thread stops working."""
-        with self._lock:
-            if self._waiting:
-                return self._waiting.pop(next(iter(self._waiting)))
-            self._busy -= 1
-            return None
 
     def _answer(self, call: _Call) -> None:
         try:

@@ -13,7 +13,7 @@ def fail() -> None:
 
 
 def test_a_call_that_fails_outside_its_method_takes_no_thread_away(caplog: pytest.LogCaptureFixture) -> None:
-    threads, done = RequestThreads(count=1, limit=8), threading.Event()
+    threads, done = RequestThreads(count=1, limit=8, max_wait_s=1.0), threading.Event()
     threads.submit(fail)
     threads.submit(done.set)
     assert done.wait(TIMEOUT_S)

@@ -1,0 +1,236 @@
+"""A short line for what lasts and a long one for what passes, against a model that keeps every moment."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.turns import Turns
+
+MAX_WAIT_S = 0.002
+# In binary fractions of a second, so that sums are exact: nothing is just short of a bound.
+TICK_S = 1 / 4096
+
+
+@dataclass
+class Bench:
+    """Turns with a clock that is set by hand."""
+
+    workers: int = 2
+    limit: int = 128
+    now: float = 1000.0
+    refused: list[int] = field(default_factory=list)
+    n_asked: int = 0
+    joined: dict[int, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.turns = Turns[int](self.workers, self.limit, MAX_WAIT_S, self.refused.append, lambda: self.now)
+
+    def ask(self) -> bool | None:
+        """What the next call is told; calls are numbered as they come."""
+        self.n_asked += 1
+        return self.turns.ask(self.n_asked, self.n_asked)
+
+    def flood(self, seconds: float, per_s: int, served_per_s: int) -> tuple[list[float], int]:
+        """How long each call waited that had its turn at a steady rate, and how many were refused."""
+        began, came, done = self.now, 0, 0
+        waits: list[float] = []
+        n_lost, n_refused = 0, len(self.refused)
+        while self.now - began < seconds:
+            self.now += TICK_S
+            while came < (self.now - began) * per_s:
+                came += 1
+                told = self.ask()
+                n_lost += told is None
+                if told is False:
+                    self.joined[self.n_asked] = self.now
+            while done < (self.now - began) * served_per_s:
+                done += 1
+                if self.turns.here > self.turns.waiting and (call := self.turns.next()) is not None:
+                    waits.append(self.now - self.joined[call])
+        return waits, n_lost + len(self.refused) - n_refused
+
+
+def test_a_burst_that_fits_loses_nobody_and_is_served_in_its_order() -> None:
+    bench = Bench()
+    assert [bench.ask() for _ in range(128)] == [True] * 2 + [False] * 126
+    served = []
+    for _ in range(126):
+        bench.now += 0.04
+        served.append(bench.turns.next())
+    assert served == list(range(3, 129))
+    assert [bench.turns.next(), bench.turns.next()] == [None, None]
+    assert bench.turns.here == 0
+    assert bench.refused == []
+
+
+def test_one_more_than_fits_is_refused_and_has_no_place() -> None:
+    bench = Bench(workers=1, limit=2)
+    assert [bench.ask(), bench.ask(), bench.ask()] == [True, False, None]
+    assert bench.turns.here == 2
+
+
+def test_callers_who_fit_lose_nobody_however_long_they_ask_again_and_again() -> None:
+    bench = Bench()
+    told = [bench.ask() for _ in range(100)]
+    for _ in range(10_000):
+        bench.now += 0.001
+        assert bench.turns.next() is not None
+        told.append(bench.ask())
+    assert None not in told
+    assert bench.refused == []
+
+
+def test_lasting_overload_holds_the_line_short_from_a_tenth_of_a_second_on() -> None:
+    bench = Bench()
+    bench.flood(0.15, per_s=12_000, served_per_s=4_000)
+    waits, n_lost = bench.flood(5.0, per_s=12_000, served_per_s=4_000)
+    # Two ticks more at most: the last in line is served in any case.
+    assert max(waits) <= MAX_WAIT_S + 2 * TICK_S
+    # Nobody is refused for whom there was time.
+    assert len(waits) == pytest.approx(20_000, rel=0.01)
+    assert n_lost == pytest.approx(40_000, rel=0.01)
+
+
+def test_a_line_held_short_may_be_full_again_once_it_was_empty_and_lost_nobody_for_a_while() -> None:
+    bench = Bench()
+    bench.flood(1.0, per_s=12_000, served_per_s=4_000)
+    while bench.turns.here:
+        bench.turns.next()
+    bench.now += 0.2
+    assert None not in [bench.ask() for _ in range(128)]
+
+
+def test_a_line_held_short_shows_from_time_to_time_whether_it_would_be_full() -> None:
+    bench = Bench()
+    bench.flood(1.0, per_s=12_000, served_per_s=4_000)
+    lost = []
+    # As many ask as fit, and those who are refused at once again.
+    for _ in range(11_000):
+        bench.now += 0.001
+        bench.turns.next()
+        while bench.turns.here < 16 and bench.ask() is not None:
+            pass
+        lost.append(len(bench.refused))
+    assert lost[5000] > lost[0]
+    assert lost[-1] == lost[-500]
+
+
+def test_whoever_waits_through_a_stall_is_served() -> None:
+    bench = Bench()
+    bench.flood(0.15, per_s=12_000, served_per_s=4_000)
+    bench.refused.clear()
+    waiting = bench.turns.waiting
+    bench.now += 0.3
+    assert None not in [bench.turns.next() for _ in range(waiting)]
+    assert bench.refused == []
+
+
+def test_a_worker_that_is_free_finds_work_however_long_it_waited() -> None:
+    bench = Bench(workers=1, limit=3)
+    bench.flood(0.2, per_s=400, served_per_s=40)
+    while bench.turns.waiting:
+        bench.turns.next()
+    bench.refused.clear()
+    assert [bench.ask(), bench.ask()] == [False, False]
+    bench.now += 0.04
+    assert bench.turns.next() == bench.n_asked
+    assert bench.refused == [bench.n_asked - 1]
+
+
+def test_who_leaves_has_no_turn() -> None:
+    bench = Bench(workers=1)
+    assert [bench.ask() for _ in range(3)] == [True, False, False]
+    bench.turns.leave(2)
+    bench.turns.leave(99)
+    assert bench.turns.next() == 3
+
+
+def test_more_who_work_take_from_the_line_and_fewer_leave_it() -> None:
+    bench = Bench(workers=1)
+    assert [bench.ask() for _ in range(4)] == [True, False, False, False]
+    assert bench.turns.let_work(3) == [2, 3]
+    assert bench.turns.let_work(1) == []
+    assert [bench.turns.next(), bench.turns.next()] == [None, None]
+    assert bench.turns.next() == 4
+
+
+@dataclass
+class Model:
+    """The rules once more, read off a list of all that happened."""
+
+    workers: int
+    limit: int
+    busy: int = 0
+    line: deque[tuple[int, float]] = field(default_factory=deque)
+    refused: list[int] = field(default_factory=list)
+    moments: list[tuple[str, float]] = field(default_factory=list)
+
+    def last(self, *kinds: str) -> float:
+        return max((moment for kind, moment in self.moments if kind in kinds), default=float("-inf"))
+
+    def is_late(self, now: float) -> bool:
+        if now - self.last("taken", "formed", "stuck") > 0.05:
+            self.moments += [("stuck", now), ("began", now)]
+        began = self.last("began")
+        fulls = [index for index, (kind, _) in enumerate(self.moments) if kind == "full"]
+        begins = [index for index, (kind, _) in enumerate(self.moments) if kind == "began"]
+        was_full = bool(fulls) and fulls[-1] > begins[-1] and now - self.moments[fulls[-1]][1] < 10.0
+        return was_full and now - began > 0.1 and now - self.line[0][1] > MAX_WAIT_S
+
+    def ask(self, call: int, now: float) -> bool | None:
+        if self.busy < self.workers:
+            self.busy += 1
+            return True
+        if self.line and self.busy + len(self.line) >= self.limit:
+            self.moments.append(("full", now))
+            return None
+        if self.busy + len(self.line) >= self.limit:
+            return None
+        if self.line and self.is_late(now):
+            self.moments.append(("lost", now))
+            return None
+        if not self.line:
+            self.moments.append(("formed", now))
+            if now - self.last("lost") > 0.1:
+                self.moments.append(("began", now))
+        self.line.append((call, now))
+        return False
+
+    def next(self, now: float) -> int | None:
+        while self.line:
+            is_late = self.is_late(now)
+            self.moments.append(("taken", now))
+            call, _ = self.line.popleft()
+            if not is_late or not self.line:
+                return call
+            self.moments.append(("lost", now))
+            self.refused.append(call)
+        self.busy -= 1
+        return None
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 1, 5, 20, 150, 250, 500, 50_000]), st.integers(0, 6), st.integers(0, 4), st.booleans()
+    ),
+    max_size=150,
+)
+
+
+@given(workers=st.integers(0, 3), limit=st.integers(1, 8), events=EVENTS)
+def test_it_does_as_the_model_does(workers: int, limit: int, events: Sequence[tuple[int, int, int, bool]]) -> None:
+    bench, model = Bench(workers, limit), Model(workers, limit)
+    for ticks, n_asked, n_done, somebody_leaves in events:
+        bench.now += ticks * TICK_S
+        for _ in range(n_asked):
+            assert bench.ask() == model.ask(bench.n_asked, bench.now)
+        if somebody_leaves and model.line:
+            bench.turns.leave(model.line.pop()[0])
+        for _ in range(min(n_done, model.busy)):
+            assert bench.turns.next() == model.next(bench.now)
+        assert (bench.turns.here, bench.turns.waiting) == (model.busy + len(model.line), len(model.line))
+        assert bench.refused == model.refused
