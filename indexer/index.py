@@ -84,7 +84,7 @@ class Index:
     """What equalises a query, (dim + 1, dim + 1); None where the vectors are as they were."""
     _amidst: _Amidst = field(default_factory=_Amidst, repr=False)
 
-    @property
+    @cached_property
     def n_items(self) -> int:
         """How many rows it holds."""
         return int(self.faiss.ntotal)
@@ -146,6 +146,8 @@ class Index:
         return None if self.of_queries is None else equalising(self.of_queries, int(self.faiss.d))
 
     def _effort(self, k: int, harder: int, settings: Settings, selection: Selection) -> int:
+        if k <= TUNED_K and harder == 1 and selection.allowed is None:
+            return settings.effort
         # The k best of every tenth row lie about as far from the query as the 10 k best of all.
         share = 1.0 if selection.allowed is None else selection.n_left / self.n_items
         return math.ceil(settings.effort * harder * math.sqrt(max(1.0, k / share / TUNED_K)))

@@ -50,6 +50,15 @@ class Turns(Generic[T]):
         self._lock = threading.Lock()
 
     @property
+    def workers(self) -> int:
+        """How many calls may be worked on at a time."""
+        return self._workers
+
+    @workers.setter
+    def workers(self, workers: int) -> None:
+        self._workers = workers
+
+    @property
     def waiting(self) -> int:
         """How many calls wait."""
         return len(self._line)
@@ -83,6 +92,22 @@ class Turns(Generic[T]):
                 return None
             self._wait(key, call)
             return False
+
+    def join(self, key: Hashable, call: T) -> bool:
+        """As `ask` by who is at work: the call waits in any case, but for one that is too many: False."""
+        with self._lock:
+            if self._is_too_many():
+                return False
+            self._wait(key, call)
+            return True
+
+    def step_in(self) -> T | None:
+        """What who has not worked works on now: the first in line, where one more may work."""
+        with self._lock:
+            if not self._line or self._busy >= self._workers:
+                return None
+            self._busy += 1
+            return self._first()[1]
 
     def next(self) -> T | None:
         """What who has worked on a call works on now; None where nothing waits, and it stops working."""

@@ -20,7 +20,8 @@ def candidate_keys(n_items: int, width: int) -> list[IndexKey]:
     if n_items < _SMALL:
         texts = [FLAT]
     elif n_items < _MIDDLE:
-        texts = [FLAT, "SQfp16", "SQ8", codes, "HNSW32", "Equalised,HNSW32", f"{lists},Flat", f"{lists},{codes}"]
+        parts = [f"{lists},Flat", f"{lists},SQfp16", f"{lists},{codes}"]
+        texts = [FLAT, "SQfp16", "SQ8", codes, "HNSW32", "Equalised,HNSW32", *parts]
     elif n_items < _LARGE:
         texts = [FLAT, f"{lists},Flat", f"{lists},SQfp16"]
     else:

@@ -41,6 +41,10 @@ _LOOK_S = 0.01
 _FLUSH_S = 0.2
 # Of the threads that wait for calls only one is told that no more come.
 _WAIT_MS = 1000
+# So many are taken at a time by who works.
+_BATCH = 64
+# Who takes longer for a call no longer works alone.
+_LONG_S = 0.003
 
 
 class _Call(NamedTuple):
@@ -63,9 +67,10 @@ class _Call(NamedTuple):
 
 
 class NativeTransport:
-    """One thread more than work is there to take calls: it queues or refuses them while all others work.
+    """One thread works on calls and takes them, without a hand-over, as long as each of them is done quickly.
 
-    So a call is worked on by the thread that took it, without a hand-over, as long as not all are busy.
+    Two would only take Python's lock from each other. Whoever stands by looks every few milliseconds whether those who
+    work are long at it, and then works too, till `threads` do; one more takes calls, and queues or refuses them.
     """
 
     def __init__(
@@ -76,15 +81,16 @@ class NativeTransport:
         self._limits = limits
         self._is_shared = is_shared
         self._tokens = trust.tokens()
-        n_threads = min(limits.threads, limits.max_concurrent)
-        self._turns: Turns[_Call] = Turns(
-            n_threads, limits.max_concurrent, limits.max_wait_ms / 1000, self._refuse_as_too_many
-        )
+        self._most_at_work = min(limits.threads, limits.max_concurrent)
+        self._turns: Turns[_Call] = Turns(1, limits.max_concurrent, limits.max_wait_ms / 1000, self._refuse_as_too_many)
+        # By thread: when it began what it works on, by time.monotonic.
+        self._at_work: dict[int, float] = {}
+        self._lookout = threading.Lock()
         self._stopping = False
         self._folder: Path | None = None
         self._threads = [
             threading.Thread(target=self._run, name=f"matinee-request-{number}", daemon=True)
-            for number in range(n_threads + 1)
+            for number in range(self._most_at_work + 1)
         ]
 
     @property
@@ -147,15 +153,60 @@ class NativeTransport:
 
     def _run(self) -> None:
         one_core()
-        while (events := self._front.recv_batch_details(1, _WAIT_MS)) is not None:
-            for event in events:
-                call = self._admitted(event)
-                while call is not None:
-                    self._answer(call)
-                    call = self._turns.next()
+        while True:
+            while self._is_soon_done():
+                # The others need not look at the same time.
+                with self._lookout:
+                    time.sleep(_LONG_S)
+            self._let_work()
+            call = self._turns.step_in()
+            if call is None:
+                events = self._front.recv_batch_details(1, _WAIT_MS)
+                if events is None:
+                    return
+                self._let_work()
+                call = self._first_turn(events)
+            if call is not None:
+                self._work(call)
+
+    def _work(self, call: _Call | None) -> None:
+        """Answer `call` and all that come meanwhile, till none waits or others do."""
+        mine = threading.get_ident()
+        while call is not None:
+            self._at_work[mine] = time.monotonic()
+            self._answer(call)
+            for event in self._front.recv_batch_details(_BATCH, 0) or ():
+                if (came := self._admitted(event)) and not self._turns.join(came.call_id, came):
+                    self._refuse_as_too_many(came)
+            if len(self._at_work) > 1:
+                del self._at_work[mine]
+                self._let_work()
+            call = self._turns.next()
+        self._at_work.pop(mine, None)
+
+    def _is_soon_done(self) -> bool:
+        """Whether somebody works who has only just begun."""
+        began = tuple(self._at_work.values())
+        return bool(began) and time.monotonic() - max(began) < _LONG_S
+
+    def _let_work(self) -> None:
+        """Let one work beside those who are long at it."""
+        now = time.monotonic()
+        n_long = sum(now - began >= _LONG_S for began in tuple(self._at_work.values()))
+        self._turns.workers = min(1 + n_long, self._most_at_work)
+
+    def _first_turn(self, events: Sequence[tuple[Any, ...]]) -> _Call | None:
+        """Of at most one event the call that is worked on now."""
+        for event in events:
+            if call := self._admitted(event):
+                has_its_turn = self._turns.ask(call.call_id, call)
+                if has_its_turn is None:
+                    self._refuse_as_too_many(call)
+                return call if has_its_turn else None
+        return None
 
     def _admitted(self, event: tuple[Any, ...]) -> _Call | None:
-        """The call to be worked on now; None where it waits, is refused or cancelled."""
+        """The call that came, if it may be answered; None where it was refused or cancelled."""
         kind, call_id, method, request, _, details = event
         if kind == EVENT_CANCEL:
             self._turns.leave(call_id)
@@ -166,10 +217,7 @@ class NativeTransport:
         if error := self._why_not(call):
             self._fail(call, call.method.refuse(error, call))
             return None
-        has_its_turn = self._turns.ask(call_id, call)
-        if has_its_turn is None:
-            self._refuse_as_too_many(call)
-        return call if has_its_turn else None
+        return call
 
     def _why_not(self, call: _Call) -> RequestError | None:
         if self._stopping:

@@ -95,6 +95,23 @@ def is_answered(client: Any) -> bool:
         return False
 
 
+def test_calls_that_take_long_hold_up_nobody_as_long_as_there_are_threads(store: Path, slow: Slow) -> None:
+    with running(store, threads=3) as server, channel_to(server) as channel, asking(server) as client:
+        get_items = pb_grpc.RecommenderStub(channel).GetItems
+        long = []
+        for _ in range(2):
+            long.append(get_items.future(ONE))
+            wait_until(lambda: slow.begun == len(long))
+            assert all(client.recommend("1").items for _ in range(20))
+        # What came together is worked on at a time too.
+        long += [get_items.future(ONE) for _ in range(3)]
+        wait_until(lambda: slow.begun == 3 and server.waiting == 2)
+        slow.go_on.set()
+        assert [call.result(TIMEOUT_S) for call in long] == [pb.GetItemsResponse()] * 5
+        assert all(client.recommend("1").items for _ in range(20))
+        wait_until(lambda: server.here == 0)
+
+
 def test_a_request_whose_caller_is_gone_when_its_turn_comes_is_not_worked_on(
     store: Path, slow: Slow, transport: str
 ) -> None:

@@ -234,3 +234,16 @@ def test_it_does_as_the_model_does(workers: int, limit: int, events: Sequence[tu
             assert bench.turns.next() == model.next(bench.now)
         assert (bench.turns.here, bench.turns.waiting) == (model.busy + len(model.line), len(model.line))
         assert bench.refused == model.refused
+
+
+def test_who_is_at_work_lets_what_comes_wait_and_who_steps_in_takes_the_first() -> None:
+    bench = Bench(workers=1, limit=3)
+    assert bench.ask() is True
+    assert [bench.turns.join(key, key) for key in (2, 3, 4)] == [True, True, False]
+    assert bench.turns.step_in() is None
+    bench.turns.workers = 2
+    assert (bench.turns.step_in(), bench.turns.step_in()) == (2, None)
+    bench.turns.workers = 1
+    assert (bench.turns.here, bench.turns.waiting) == (3, 1)
+    assert (bench.turns.next(), bench.turns.next(), bench.turns.next()) == (None, 3, None)
+    assert bench.turns.here == 0
