@@ -8,6 +8,7 @@ import pytest
 
 from indexer.build import BuildOptions, build_bundle
 from indexer.bundle import RECOMMEND_INDEX, SIMILAR_INDEX, Bundle, open_bundle
+from indexer.choice.candidates import candidate_keys
 from indexer.choice.decide import Limits
 from indexer.choice.report import render
 from indexer.errors import IndexKeyError, IndexSizeError
