@@ -19,6 +19,8 @@ from indexer.index_file import map_index
 from indexer.keys import FLAT, IndexKey, checked_key
 from indexer.lock import Lease
 from indexer.popularity import Popularity
+from indexer.proof import Proof, Prove, files_in
+from indexer.turns import give_turn
 from indexer.vectors import WIDTH_STEP, Floats
 from training.artefact import (
     MANIFEST,
@@ -131,7 +133,7 @@ def equaliser_of(index_name: str) -> str:
     return f"{index_name.removesuffix('.faiss')}_equaliser"
 
 
-def _index(path: Path, arrays: Arrays, manifest: Mapping[str, Any]) -> Index:
+def _index(path: Path, arrays: Arrays, manifest: Mapping[str, Any], *, is_proved: bool) -> Index:
     """The index in `path`, as the manifest says how it is searched."""
     n_items, dim, width = (check_count(manifest, name) for name in ("n_items", "dim", "width"))
     key, settings, unusual_settings = _settings(manifest, path.name, n_items, width)
@@ -144,7 +146,8 @@ def _index(path: Path, arrays: Arrays, manifest: Mapping[str, Any]) -> Index:
         of_queries = check_array(arrays, equaliser_of(path.name), np.float32, (dim + 1, dim + 1))
         if not np.isfinite(of_queries).all():
             raise ArtefactError(f"{equaliser_of(path.name)}.npy: holds NaN or infinity; publish again")
-    return Index(key, map_index(path, key, n_items, width), settings, unusual_settings, of_queries)
+    faiss = map_index(path, key, n_items, width, is_proved=is_proved)
+    return Index(key, faiss, settings, unusual_settings, of_queries)
 
 
 def _settings(manifest: Mapping[str, Any], name: str, n_items: int, width: int) -> tuple[IndexKey, Settings, Settings]:
@@ -190,28 +193,44 @@ def read_bundle_manifest(folder: Path) -> Manifest:
         raise BundleError(str(error)) from error
 
 
-def open_bundle(folder: Path) -> Bundle:
-    """The bundle in `folder`; every checksum is verified before anything in it is used.
+def open_bundle(folder: Path, prove: Prove | None = None, *, n_threads: int | None = None) -> Bundle:
+    """The bundle in `folder`; every checksum is verified before anything in it is used, `n_threads` at a time.
+
+    With `prove` it does that instead, and nothing is read through here: what is opened is what was proved, or refused.
 
     Raises BundleError, naming the file, where anything is missing, damaged, foreign or does not fit together.
     """
     manifest = read_bundle_manifest(folder)
     try:
         lease = Lease(folder / MANIFEST)
-        verify_files(folder, manifest)
-        arrays = load_arrays(folder, manifest)
+        proof = prove(folder) if prove else None
+        if proof is None:
+            verify_files(folder, manifest, n_threads)
+        arrays = load_arrays(folder, manifest, give_turn)
     except ArtefactError as error:
         raise BundleError(str(error)) from error
     except FileNotFoundError as error:
         raise BundleError(f"{error.filename}: went away while it was opened") from error
     try:
-        return _read(folder, arrays, manifest, lease)
+        bundle = _read(folder, arrays, manifest, lease, is_proved=proof is not None)
     except ArtefactError as error:
         raise BundleError(f"{folder}: {error}") from error
+    # Now that everything is open: nothing came in place of what was proved between then and now.
+    if proof is not None and proof != files_in(folder):
+        raise BundleError(f"{folder}: was changed while it was opened; it is tried again")
+    return bundle
 
 
-def _read(folder: Path, arrays: Arrays, manifest: Manifest, lease: Lease) -> Bundle:
-    """The bundle that `arrays` and `manifest` describe, proved to fit together."""
+def proved(folder: Path, *, n_threads: int | None = None) -> Proof:
+    """The proof of the bundle in `folder`, which is read through for it. Raises BundleError as `open_bundle` does."""
+    # From before the first byte is read, so that what is written meanwhile is noticed.
+    proof = files_in(folder)
+    open_bundle(folder, n_threads=n_threads)
+    return proof
+
+
+def _read(folder: Path, arrays: Arrays, manifest: Manifest, lease: Lease, *, is_proved: bool) -> Bundle:
+    """The bundle that `arrays` and `manifest` describe, proved to fit together, or known to."""
     n_users, n_items, dim, width = (check_count(manifest, name) for name in ("n_users", "n_items", "dim", "width"))
     if width <= dim or width % WIDTH_STEP:
         raise ArtefactError(f"width is {width} in the manifest; it must be a multiple of {WIDTH_STEP} above dim {dim}")
@@ -221,12 +240,14 @@ def _read(folder: Path, arrays: Arrays, manifest: Manifest, lease: Lease) -> Bun
         "item_vectors": check_array(arrays, "item_vectors", np.float32, (n_items, width)),
     }
     for name, array in vectors.items():
-        if not np.isfinite(array).all():
+        if not is_proved and not np.isfinite(array).all():
             raise ArtefactError(f"{name}.npy: holds NaN or infinity; publish again")
     if missing := {RECOMMEND_INDEX, SIMILAR_INDEX} - manifest["files"].keys():
         raise ArtefactError(f"{min(missing)}: missing from the manifest")
-    catalogue = Catalogue.from_arrays(arrays, n_users, n_items)
-    indexes = {name: _index(folder / name, arrays, manifest) for name in (RECOMMEND_INDEX, SIMILAR_INDEX)}
+    catalogue = Catalogue.from_arrays(arrays, n_users, n_items, is_proved=is_proved)
+    indexes = {
+        name: _index(folder / name, arrays, manifest, is_proved=is_proved) for name in (RECOMMEND_INDEX, SIMILAR_INDEX)
+    }
     return Bundle(
         folder=folder,
         **vectors,

@@ -20,21 +20,23 @@ def write_index(index: FaissIndex, path: Path) -> None:
         faiss.write_index(index, writer)
 
 
-def map_index(path: Path, key: IndexKey, n_items: int, width: int) -> FaissIndex:
+def map_index(path: Path, key: IndexKey, n_items: int, width: int, *, is_proved: bool = False) -> FaissIndex:
     """The index in `path`, mapped into memory where FAISS can: the processes that open it share its pages.
 
-    Raises BundleError where it is not an index of this key over (n_items, width).
+    Raises BundleError where it is not an index of this key over (n_items, width); what `is_proved` is not asked again.
     """
-    return _read(path, key, n_items, width, faiss.IO_FLAG_MMAP_IFC)
+    if not is_proved:
+        check_file(path, key, n_items, width)
+    return _read(path, faiss.IO_FLAG_MMAP_IFC)
 
 
 def load_index(path: Path, key: IndexKey, n_items: int, width: int) -> FaissIndex:
     """The same in memory of its own, so that it can be changed."""
-    return _read(path, key, n_items, width, 0)
-
-
-def _read(path: Path, key: IndexKey, n_items: int, width: int, flags: int) -> FaissIndex:
     check_file(path, key, n_items, width)
+    return _read(path, 0)
+
+
+def _read(path: Path, flags: int) -> FaissIndex:
     try:
         return faiss.read_index(str(path), flags)
     except (RuntimeError, MemoryError) as error:

@@ -5,15 +5,19 @@
 w, the weight of the item biases, is 1 for the model's own score.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search import Query, Scores, exact_lengths, exact_products
 from indexer.selection import Rows
+from indexer.turns import give_turn
 from indexer.vectors import Floats
 from indexer.vectors import query as query_vector
 
 _UNIT_NORM = 1.001
+_BLOCK_ROWS = 1 << 11
 
 
 class Scorer:
@@ -79,5 +83,9 @@ class Scorer:
 
 
 def _largest_norm(vectors: Floats) -> float:
-    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
-    return float(np.sqrt(squares.max(initial=0.0)))
+    largest = 0.0
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        block = vectors[start : start + _BLOCK_ROWS]
+        largest = max(largest, float(np.einsum("ij,ij->i", block, block, dtype=np.float64).max()))
+        give_turn()
+    return math.sqrt(largest)

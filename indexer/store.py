@@ -10,11 +10,12 @@ by the next one that changes the store.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from indexer.bundle import Bundle, open_bundle, read_bundle_manifest
 from indexer.current import CURRENT, draft_of, read_current, write_current
@@ -28,6 +29,7 @@ from indexer.errors import (
 )
 from indexer.history import HISTORY, left_of, read_history, write_history
 from indexer.lock import alone, is_leased, unread
+from indexer.proof import Prove
 from indexer.versions import content_prefix, is_version, next_version
 from training.artefact import MANIFEST, Manifest, draft_beside, place, sync
 
@@ -64,24 +66,27 @@ class Store:
         """The manifest of `version`, proved whole and its own. Raises BundleError where it is not."""
         path = self.path(version)
         manifest = read_bundle_manifest(path)
-        if not manifest["content_sha256"].startswith(content_prefix(version)):
-            raise BundleError(f"{path}: holds the content of another version; copy the right one there again")
+        _check_name(path, manifest)
         return manifest
 
-    def open(self, version: str) -> Bundle:
-        """The bundle of `version`, every checksum verified. Raises BundleError where one does not fit."""
-        self.manifest(version)
-        return open_bundle(self.path(version))
+    def open(self, version: str, prove: Prove | None = None) -> Bundle:
+        """The bundle of `version`, every checksum verified, by `prove` where that is given.
 
-    def open_current(self) -> Bundle:
-        """The bundle that is served, every checksum verified.
+        Raises BundleError where one does not fit.
+        """
+        bundle = open_bundle(self.path(version), prove)
+        _check_name(bundle.folder, bundle.manifest)
+        return bundle
+
+    def open_current(self, prove: Prove | None = None) -> Bundle:
+        """The bundle that is served, opened as `open` does.
 
         Raises EmptyStoreError where nothing was published, CurrentError where CURRENT is damaged, and BundleError.
         """
         version = self._current()
         while True:
             try:
-                return self.open(version)
+                return self.open(version, prove)
             except (BundleError, UnknownVersionError):
                 # It may have been replaced and pruned since CURRENT was read.
                 asked, version = version, self._current()
@@ -238,3 +243,8 @@ class Store:
         for entry in self._versions.iterdir():
             if entry.name.startswith(".") and entry.name.endswith((_DRAFT, _REMOVED)):
                 shutil.rmtree(entry)
+
+
+def _check_name(path: Path, manifest: Mapping[str, Any]) -> None:
+    if not manifest["content_sha256"].startswith(content_prefix(path.name)):
+        raise BundleError(f"{path}: holds the content of another version; copy the right one there again")

@@ -22,6 +22,7 @@ class Live:
             raise NoModelError
         return self._retriever
 
-    def flip(self, retriever: Retriever) -> None:
-        """Let `retriever` answer every request that begins from now on."""
-        self._retriever = retriever
+    def flip(self, retriever: Retriever) -> Retriever | None:
+        """Let `retriever` answer every request that begins from now on; the one before it."""
+        before, self._retriever = self._retriever, retriever
+        return before

@@ -11,6 +11,7 @@ from indexer.index import Index
 from indexer.scoring import Scorer
 from indexer.search import Query, Scores, top_rows, top_rows_of_many
 from indexer.selection import NONE, Rows, Selection
+from indexer.turns import give_turn
 from server.errors import (
     NoFoldInError,
     NotRatingsError,
@@ -186,11 +187,16 @@ class Retriever:
         ]
 
     def warm_up(self, n_searches: int = 8) -> None:
-        """Answer for users and items spread over the bundle, so that the first caller waits for no page of it."""
+        """Answer for users and items spread over the bundle, so that the first caller waits for no page of it.
+
+        Other threads get their turn after each answer.
+        """
         for user_row in _spread(self.n_users, n_searches):
             self.recommend(self._catalogue.user_ids[user_row])
+            give_turn()
         for item_row in _spread(self.n_items, n_searches):
             self.similar(self._catalogue.item_ids[item_row])
+            give_turn()
         if self._fold_in is not None:
             self._fold_in.user(np.zeros(1, np.int64), np.zeros(1))
 

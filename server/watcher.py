@@ -5,15 +5,17 @@ Whatever is wrong with a new version, the old one goes on serving. The log says 
 
 import logging
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from indexer.store import Store
 from matinee.errors import MatineeError
 from server import retriever
 from server.live import Live
+from server.proving import Prover
 from server.retriever import Answered, Retriever
 from server.rounds import Rounds
 from server.threads import one_core
@@ -21,6 +23,7 @@ from server.threads import one_core
 _logger = logging.getLogger(__name__)
 
 _LONGEST_RETRY_S = 15.0
+_LEAVING_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ class Watcher:
         self._tried = tried
         self._answered = answered
         self._refusal: Refusal | None = None
+        self._prover = Prover()
+        # Requests hold the retriever, and this what it is made of: whoever ends last frees nothing but a shell.
+        self._leaving: list[tuple[weakref.ref[Retriever], dict[str, Any]]] = []
         self._rounds = Rounds("matinee-watcher", self._round)
 
     @property
@@ -84,14 +90,16 @@ class Watcher:
         self._rounds.now()
 
     def stop(self) -> None:
-        """End watching; a version that is being loaded is waited for."""
+        """End watching; a version that is being proved is left alone, one that is being opened is waited for."""
+        self._prover.stop()
         self._rounds.stop()
 
     def _round(self, asked: bool) -> float:
         # Without it a warm-up search would take every core from the requests.
         one_core()
         self._look(asked)
-        return self._poll_interval_s
+        self._leaving = [(retriever, parts) for retriever, parts in self._leaving if retriever() is not None]
+        return min(self._poll_interval_s, _LEAVING_S) if self._leaving else self._poll_interval_s
 
     def _look(self, asked: bool) -> None:
         version, started = None, time.monotonic()
@@ -104,6 +112,8 @@ class Watcher:
             elif asked or self._is_due(version):
                 self._swap(started)
         except Exception as error:  # noqa: BLE001  whatever is wrong with a new version, the old one serves on
+            if self._prover.is_stopped:
+                return
             # What is no sentence for people is a bug, and is logged with its traceback.
             bug = None if isinstance(error, MatineeError | OSError) else error
             self._refuse(version, str(error) or type(error).__name__, started, bug)
@@ -113,10 +123,11 @@ class Watcher:
         return refusal is None or refusal.version != version or time.monotonic() >= refusal.retry_at
 
     def _swap(self, started: float) -> None:
-        loaded = Retriever(self._store.open_current(), self._answered)
-        loaded.warm_up()
         old = self._live.version
-        self._live.flip(loaded)
+        # As long as nothing is served there is nobody to disturb.
+        loaded = Retriever(self._store.open_current(self._prover if old else None), self._answered)
+        loaded.warm_up()
+        self._flip(loaded)
         self._refusal = None
         _logger.info(
             "serving %s%s: %s items, %s users, loaded in %.2f s",
@@ -129,6 +140,10 @@ class Watcher:
         self._tried(loaded.version, None, time.monotonic() - started)
         if old is None:
             self._on_ready()
+
+    def _flip(self, loaded: Retriever) -> None:
+        if before := self._live.flip(loaded):
+            self._leaving.append((weakref.ref(before), vars(before)))
 
     def _refuse(self, version: str | None, reason: str, started: float, bug: BaseException | None = None) -> None:
         before = self._refusal

@@ -175,9 +175,12 @@ def _is_listing(files: object) -> bool:
     )
 
 
-def verify_files(folder: Path, manifest: Manifest) -> None:
-    """Prove that every file is the one that was written. Raises ArtefactError naming the first that is not."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+def verify_files(folder: Path, manifest: Manifest, n_threads: int | None = None) -> None:
+    """Prove that every file is the one that was written. Raises ArtefactError naming the first that is not.
+
+    `n_threads` read at a time; as many as there are cores where that is None.
+    """
+    with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
         for _ in pool.map(lambda name: _verify_file(folder, name, manifest["files"][name]), manifest["files"]):
             pass
 
@@ -195,9 +198,19 @@ def _verify_file(folder: Path, name: str, expected: Mapping[str, Any]) -> None:
         raise ArtefactError(f"{path}: damaged, its SHA-256 is not the manifest's; write or copy the folder again")
 
 
-def load_arrays(folder: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
-    """Every `.npy` file that the manifest names, memory-mapped and read-only, by its name without `.npy`."""
-    return {Path(name).stem: load_array(folder / name) for name in manifest["files"] if name.endswith(".npy")}
+def load_arrays(
+    folder: Path, manifest: Manifest, between: Callable[[], object] = lambda: None
+) -> dict[str, NDArray[Any]]:
+    """Every `.npy` file that the manifest names, memory-mapped and read-only, by its name without `.npy`.
+
+    `between` is called after each.
+    """
+    arrays = {}
+    for name in manifest["files"]:
+        if name.endswith(".npy"):
+            arrays[Path(name).stem] = load_array(folder / name)
+            between()
+    return arrays
 
 
 def load_array(path: Path) -> NDArray[Any]:

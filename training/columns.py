@@ -30,13 +30,11 @@ def canonical_integer(text: str) -> int | None:
     return value if _INT64.min <= value <= _INT64.max else None
 
 
-def _checked_offsets(arrays: Arrays, name: str, end: int) -> NDArray[np.int64]:
-    offsets = arrays[name]
+def _check_offsets(offsets: NDArray[np.int64], name: str, end: int) -> None:
     if offsets.dtype != np.int64 or offsets.ndim != 1 or len(offsets) == 0:
         raise ArtefactError(f"{name}: offsets must be int64 (n + 1,), not {offsets.dtype} {offsets.shape}")
     if offsets[0] != 0 or offsets[-1] != end or np.any(np.diff(offsets) < 0):
         raise ArtefactError(f"{name}: offsets must rise from 0 to {end}")
-    return offsets
 
 
 @dataclass(frozen=True)
@@ -55,20 +53,28 @@ class Strings:
         return cls(offsets, np.frombuffer(b"".join(encoded), np.uint8))
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays, name: str) -> "Strings":
-        """Those stored as `<name>_offsets` and `<name>_utf8`. Raises ArtefactError where the offsets do not fit."""
-        utf8 = arrays[f"{name}_utf8"]
+    def from_arrays(cls, arrays: Arrays, name: str, *, is_proved: bool = False) -> "Strings":
+        """Those stored as `<name>_offsets` and `<name>_utf8`, read through unless `is_proved`.
+
+        Raises ArtefactError where the offsets do not fit.
+        """
+        strings = cls(arrays[f"{name}_offsets"], arrays[f"{name}_utf8"])
+        if not is_proved:
+            strings._check(name)
+        return strings
+
+    def _check(self, name: str) -> None:
+        offsets, utf8 = self.offsets, self.utf8
         if utf8.dtype != np.uint8 or utf8.ndim != 1:
             raise ArtefactError(f"{name}_utf8: must be uint8 (bytes,), not {utf8.dtype} {utf8.shape}")
         try:
             bytes(utf8).decode()
         except UnicodeDecodeError as error:
             raise ArtefactError(f"{name}_utf8: byte {error.start} is not UTF-8") from error
-        offsets = _checked_offsets(arrays, f"{name}_offsets", len(utf8))
+        _check_offsets(offsets, f"{name}_offsets", len(utf8))
         starts = offsets[:-1][offsets[:-1] < len(utf8)]
         if np.any(utf8[starts] & 0xC0 == 0x80):
             raise ArtefactError(f"{name}_offsets: a text starts inside a character")
-        return cls(offsets, utf8)
 
     def to_arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """The arrays that `from_arrays` reads."""
@@ -101,14 +107,23 @@ class Ragged:
         return cls(offsets, np.array([row for rows in lists for row in rows], np.int32))
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays, name: str, bound: int) -> "Ragged":
-        """Those stored as `<name>_offsets` and `<name>_rows`. Raises ArtefactError where a row is not in [0, bound)."""
-        rows = arrays[f"{name}_rows"]
+    def from_arrays(cls, arrays: Arrays, name: str, bound: int, *, is_proved: bool = False) -> "Ragged":
+        """Those stored as `<name>_offsets` and `<name>_rows`, read through unless `is_proved`.
+
+        Raises ArtefactError where a row is not in [0, bound).
+        """
+        ragged = cls(arrays[f"{name}_offsets"], arrays[f"{name}_rows"])
+        if not is_proved:
+            ragged._check(name, bound)
+        return ragged
+
+    def _check(self, name: str, bound: int) -> None:
+        rows = self.rows
         if rows.dtype != np.int32 or rows.ndim != 1:
             raise ArtefactError(f"{name}_rows: must be int32 (total,), not {rows.dtype} {rows.shape}")
         if len(rows) and (rows.min() < 0 or rows.max() >= bound):
             raise ArtefactError(f"{name}_rows: holds {rows.min()} to {rows.max()}, but there are {bound} rows")
-        return cls(_checked_offsets(arrays, f"{name}_offsets", len(rows)), rows)
+        _check_offsets(self.offsets, f"{name}_offsets", len(rows))
 
     def to_arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """The arrays that `from_arrays` reads."""
@@ -160,17 +175,22 @@ class Ids:
         return ids, rows
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays, name: str) -> "Ids":
-        """Those stored as `<name>` or as `<name>_offsets` and `<name>_utf8`. Raises ArtefactError where not sorted."""
+    def from_arrays(cls, arrays: Arrays, name: str, *, is_proved: bool = False) -> "Ids":
+        """Those stored as `<name>` or as `<name>_offsets` and `<name>_utf8`, read through unless `is_proved`.
+
+        Raises ArtefactError where not sorted.
+        """
         if name in arrays:
             numbers = arrays[name]
+            if is_proved:
+                return cls(numbers)
             if numbers.dtype != np.int64 or numbers.ndim != 1:
                 raise ArtefactError(f"{name}: must be int64 (n,), not {numbers.dtype} {numbers.shape}")
             if np.any(numbers[1:] <= numbers[:-1]):
                 raise ArtefactError(f"{name}: ids must be sorted and unique")
             return cls(numbers)
         # The order of texts was fixed by `of` and is held by the checksum: proving it here would touch every id.
-        return cls(Strings.from_arrays(arrays, name))
+        return cls(Strings.from_arrays(arrays, name, is_proved=is_proved))
 
     def to_arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """The arrays that `from_arrays` reads."""

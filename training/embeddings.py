@@ -10,6 +10,7 @@ Reading it needs NumPy alone. `docs` of the format: the table of arrays in `Embe
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +67,22 @@ class Catalogue:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays, n_users: int, n_items: int) -> "Catalogue":
-        """The catalogue that `arrays` hold. Raises ArtefactError where one is missing or does not fit the counts."""
+    def from_arrays(cls, arrays: Arrays, n_users: int, n_items: int, *, is_proved: bool = False) -> "Catalogue":
+        """The catalogue that `arrays` hold, read through unless `is_proved`.
+
+        Raises ArtefactError where one is missing or does not fit the counts.
+        """
+        strings = partial(Strings.from_arrays, arrays, is_proved=is_proved)
+        ragged = partial(Ragged.from_arrays, arrays, is_proved=is_proved)
+        ids = partial(Ids.from_arrays, arrays, is_proved=is_proved)
         try:
-            tag_names = Strings.from_arrays(arrays, "tag_names")
+            tag_names = strings("tag_names")
             catalogue = cls(
-                user_ids=Ids.from_arrays(arrays, "user_ids"),
-                item_ids=Ids.from_arrays(arrays, "item_ids"),
-                seen=Ragged.from_arrays(arrays, "seen", bound=n_items),
-                item_titles=Strings.from_arrays(arrays, "item_titles"),
-                item_tags=Ragged.from_arrays(arrays, "item_tags", bound=len(tag_names)),
+                user_ids=ids("user_ids"),
+                item_ids=ids("item_ids"),
+                seen=ragged("seen", bound=n_items),
+                item_titles=strings("item_titles"),
+                item_tags=ragged("item_tags", bound=len(tag_names)),
                 tag_names=tag_names,
             )
         except KeyError as error:

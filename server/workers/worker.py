@@ -1,5 +1,6 @@
 """One worker: a server in a process of its own, which tells its supervisor how it is and ends when that is gone."""
 
+import gc
 import logging
 import os
 import signal
@@ -58,6 +59,8 @@ class _Worker:
         self._has_started = False
         self.server = ObservedServer(config, observed, self._tried)
         self.server.start()
+        # As `matinee serve` does, and why.
+        gc.freeze()
         self._has_started = True
         self._tell()
         threading.Thread(target=self._listen, name="matinee-supervised", daemon=True).start()
