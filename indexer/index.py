@@ -2,13 +2,14 @@
 
 import math
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.equalise import equalising
 from indexer.keys import Family, IndexKey
@@ -121,18 +122,22 @@ class Index:
         return _kept(products, rows, n_wanted, selection) if n_fetched_too else (products, rows)
 
     def candidates_of_many(
-        self, vectors: Floats, k: int, settings: Settings, selections: Sequence[Selection]
-    ) -> Iterator[tuple[Floats, Rows]]:
-        """`candidates` of many vectors, float32 (n, width), searched as one matrix.
+        self, vectors: Floats, k: int, settings: Settings, excluded: Sequence[Rows]
+    ) -> tuple[Floats, Rows, NDArray[np.bool_]]:
+        """`candidates` of n vectors, float32 (n, width), searched as one matrix, each without its `excluded` rows.
 
-        Every selection must leave all rows but some: `is_for_many`.
+        `n_candidates` each, products and rows, of those m for which so many were found, float32, int64
+        (m, n_candidates); and which they are, bool (n,).
         """
         n_wanted = settings.n_candidates(k, 1)
-        n = min(n_wanted + max(len(selection.excluded) for selection in selections), self.n_items)
-        parameters = self._parameters(n, self._effort(k, 1, settings, selections[0]))
-        products, rows = self._search(self._asked(vectors), n, parameters)
-        for each, selection in enumerate(selections):
-            yield _kept(products[each], rows[each], n_wanted, selection)
+        n = min(n_wanted + self._amidst.most(max(map(len, excluded))), self.n_items)
+        effort = self._effort(k, 1, settings)
+        products, rows = self._search(self._asked(vectors), n, self._parameters(n, effort))
+        kept = _are_kept(rows, excluded, self.n_items)
+        n_kept = kept.cumsum(axis=1)
+        is_enough = n_kept[:, -1] >= n_wanted
+        first = kept & (n_kept <= n_wanted) & is_enough[:, np.newaxis]
+        return products[first].reshape(-1, n_wanted), rows[first].reshape(-1, n_wanted), is_enough
 
     def is_for_many(self, selection: Selection) -> bool:
         """Whether what is not in `selection` is cheaper to fetch than to have FAISS look up each row."""
@@ -145,11 +150,11 @@ class Index:
     def _equalising(self) -> Floats | None:
         return None if self.of_queries is None else equalising(self.of_queries, int(self.faiss.d))
 
-    def _effort(self, k: int, harder: int, settings: Settings, selection: Selection) -> int:
-        if k <= TUNED_K and harder == 1 and selection.allowed is None:
-            return settings.effort
+    def _effort(self, k: int, harder: int, settings: Settings, selection: Selection | None = None) -> int:
         # The k best of every tenth row lie about as far from the query as the 10 k best of all.
-        share = 1.0 if selection.allowed is None else selection.n_left / self.n_items
+        share = 1.0 if selection is None or selection.allowed is None else selection.n_left / self.n_items
+        if k <= TUNED_K * share:
+            return settings.effort * harder
         return math.ceil(settings.effort * harder * math.sqrt(max(1.0, k / share / TUNED_K)))
 
     def _fetched_too(self, selection: Selection, n_wanted: int) -> int | None:
@@ -228,6 +233,19 @@ def _kept(products: Floats, rows: Rows, n: int, selection: Selection) -> tuple[F
     products, rows = _without_missing(products, rows)
     kept = selection.keeps(rows).nonzero()[0][:n]
     return products.take(kept), rows.take(kept)
+
+
+def _are_kept(rows: Rows, excluded: Sequence[Rows], n_items: int) -> NDArray[np.bool_]:
+    """Which of the rows found for each query, int64 (n, m), -1 where none was, are not its `excluded` ones."""
+    found: NDArray[np.bool_] = rows >= 0
+    # One look-up for all: rows as if each query had items of its own.
+    first = np.arange(len(rows)) * n_items
+    taken = np.concatenate([*map(np.add, excluded, first)])
+    if len(taken) == 0:
+        return found
+    keys = rows + first[:, np.newaxis]
+    found &= taken.take(taken.searchsorted(keys), mode="clip") != keys
+    return found
 
 
 def new_index(key: IndexKey, width: int, sample: Floats, centroids: Floats | None = None) -> FaissIndex:

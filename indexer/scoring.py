@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.search import Query, Scores, exact_lengths, exact_products
+from indexer.search import Queries, Query, Scores, exact_lengths, exact_products
 from indexer.selection import Rows
 from indexer.turns import give_turn
 from indexer.vectors import Floats
@@ -53,6 +53,25 @@ class Scorer:
             offset=offset,
             largest_norm=self._largest_norm,
             tells_apart=weight != 0.0 or bool(user_embedding.any()),
+            is_usual=item_bias_weight == 1.0,
+        )
+
+    def user_queries(self, user_rows: Rows, item_bias_weight: float = 1.0) -> Queries:
+        """`user_query` of each user."""
+        weight = item_bias_weight if self.has_item_biases else 0.0
+        vectors = query_vector(self._user_embeddings[user_rows], self._item_vectors.shape[1], weight)
+        exact = vectors[:, : self._dim + 1].astype(np.float64)
+        offsets = self._global_bias + self._user_biases[user_rows].astype(np.float64)
+
+        def scores(chosen: Rows, rows: Rows) -> Scores:
+            blocks = self._item_vectors.take(rows, axis=0)[..., : self._dim + 1].astype(np.float64)
+            products: Scores = np.vecdot(blocks, exact[chosen, np.newaxis])
+            return offsets[chosen, np.newaxis] + products
+
+        return Queries(
+            vectors=vectors,
+            scores=scores,
+            alone=lambda each: self.user_query(int(user_rows[each]), item_bias_weight),
             is_usual=item_bias_weight == 1.0,
         )
 

@@ -6,7 +6,7 @@ its float32 products can be wrong. Of an approximate one they are the best of wh
 among many equal items or where too few were found, more candidates are fetched, and at last every row is scored.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,20 @@ class Query:
         return float32_slack(self.vector, self.largest_norm)
 
 
+@dataclass(eq=False, slots=True)
+class Queries:
+    """Queries of one kind, looked for together as one matrix."""
+
+    vectors: NDArray[np.float32]
+    """(n, width): each as `Query.vector`."""
+    scores: Callable[[Rows, Rows], Scores]
+    """The exact scores of some rows for some of the queries: int64 (m,), int64 (m, c) → float64 (m, c)."""
+    alone: Callable[[int], Query]
+    """Each by itself."""
+    is_usual: bool = True
+    """As `Query.is_usual`, of all of them."""
+
+
 def float32_slack(query: NDArray[np.float32], row_norm: float) -> float:
     """How far float32 inner products with `query` (width,) of rows of at most `row_norm` can be from the exact ones.
 
@@ -69,38 +83,50 @@ def top_rows(index: Index, query: Query, k: int, selection: Selection) -> tuple[
 
 
 def top_rows_of_many(
-    index: Index, queries: Sequence[Query], k: int, selections: Sequence[Selection]
-) -> Iterator[tuple[Rows, Scores]]:
+    index: Index, queries: Queries, k: int, selections: Sequence[Selection]
+) -> list[tuple[Rows, Scores]]:
     """`top_rows` of each query, those that can be searched as one matrix."""
-    together = [each for each, selection in enumerate(selections) if _is_for_many(index, queries[each], k, selection)]
-    # Those that leave out equally many: all of a block fetch as many rows as the one that needs the most.
-    together.sort(key=lambda each: len(selections[each].excluded))
     answers: dict[int, tuple[Rows, Scores]] = {}
-    for start in range(0, len(together), _BLOCK_QUERIES):
-        block = together[start : start + _BLOCK_QUERIES]
-        answers.update(zip(block, _answered_together(index, queries, k, selections, block), strict=True))
-    for each, (query, selection) in enumerate(zip(queries, selections, strict=True)):
-        yield answers.pop(each) if each in answers else top_rows(index, query, k, selection)
-
-
-def _is_for_many(index: Index, query: Query, k: int, selection: Selection) -> bool:
-    return (
-        query.is_usual
-        and query.tells_apart
-        and index.is_for_many(selection)
-        and index.settings.n_candidates(k, 1) < selection.n_left
-    )
+    n_candidates = index.settings.n_candidates(k, 1)
+    if queries.is_usual and n_candidates <= _BLOCK_ROWS:
+        together = [
+            each
+            for each, selection in enumerate(selections)
+            if index.is_for_many(selection) and n_candidates < selection.n_left and queries.vectors[each].any()
+        ]
+        # Those that leave out equally many: all of a block fetch as many rows as the one that needs the most.
+        together.sort(key=lambda each: len(selections[each].excluded))
+        for start in range(0, len(together), _BLOCK_QUERIES):
+            answers |= _answered_together(index, queries, k, selections, together[start : start + _BLOCK_QUERIES])
+    return [
+        answers[each] if each in answers else top_rows(index, queries.alone(each), k, selection)
+        for each, selection in enumerate(selections)
+    ]
 
 
 def _answered_together(
-    index: Index, queries: Sequence[Query], k: int, selections: Sequence[Selection], block: Sequence[int]
-) -> Iterator[tuple[Rows, Scores]]:
-    vectors = np.stack([queries[each].vector for each in block])
-    chosen = [selections[each] for each in block]
-    found = index.candidates_of_many(vectors, k, index.settings, chosen)
-    for each, (products, rows) in zip(block, found, strict=True):
-        query, selection = queries[each], selections[each]
-        yield _proved(index, query, k, products, rows) or _answer(index, query, k, selection, _HARDER)
+    index: Index, queries: Queries, k: int, selections: Sequence[Selection], block: Sequence[int]
+) -> dict[int, tuple[Rows, Scores]]:
+    """The answers to those of `block` that the index found enough candidates for."""
+    chosen = np.array(block)
+    excluded = [selections[each].excluded for each in block]
+    products, rows, is_enough = index.candidates_of_many(queries.vectors[chosen], k, index.settings, excluded)
+    chosen = chosen[is_enough]
+    rows.sort(axis=1)
+    scores = np.empty(rows.shape, np.float64)
+    n_together = max(1, _BLOCK_ROWS // rows.shape[1])
+    for start in range(0, len(chosen), n_together):
+        some = slice(start, start + n_together)
+        scores[some] = queries.scores(chosen[some], rows[some])
+    # As `_best`, of each.
+    order = (-scores).argsort(axis=1, kind="stable")[:, :k]
+    each_row = np.arange(len(chosen))[:, np.newaxis]
+    best = zip(chosen.tolist(), rows[each_row, order], scores[each_row, order], products[:, -1], strict=True)
+    return {
+        each: (found, of_found)
+        for each, found, of_found, last in best
+        if not (index.key.is_exact and _may_miss(queries.alone(each), of_found, last))
+    }
 
 
 def _answer(index: Index, query: Query, k: int, selection: Selection, harder: int) -> tuple[Rows, Scores]:
@@ -131,9 +157,14 @@ def _proved(
     if len(found) < k:
         return None
     rows, scores = _best(found, query.scores, k)
-    if index.key.is_exact and scores[-1] <= query.offset + float(products[-1]) + query.slack:
+    if index.key.is_exact and _may_miss(query, scores, products[-1]):
         return None
     return rows, scores
+
+
+def _may_miss(query: Query, scores: Scores, last_product: np.float32) -> bool:
+    """Whether a row that an exact index left out, behind `last_product`, might score as high as the last of these."""
+    return bool(scores[-1] <= query.offset + float(last_product) + query.slack)
 
 
 def exact_products(vectors: NDArray[np.float32], rows: Rows, query: NDArray[np.float64]) -> Scores:

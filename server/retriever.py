@@ -153,17 +153,25 @@ class Retriever:
             block = user_ids[start : start + n_users]
             yield list(zip(block, self._recommend_to_block(block, options, allowed), strict=True))
 
+    def recommend_together(self, user_ids: Sequence[str], options: Options = USUAL) -> list[Recommendations | None]:
+        """`recommend` for each of a few users, searched as one; None for an unknown one, unless the popular will do."""
+        return self._recommend_to_block(user_ids, options, self._shelves.allowed(options.filters), self._answered)
+
     def _recommend_to_block(
-        self, user_ids: Sequence[str], options: Options, allowed: Allowed
+        self, user_ids: Sequence[str], options: Options, allowed: Allowed, answered: Answered = unobserved
     ) -> list[Recommendations | None]:
         user_rows = [self._catalogue.user_ids.row(user_id) for user_id in user_ids]
         known = [row for row in user_rows if row is not None]
-        queries: list[Query] = [self._scorer.user_query(row, options.item_bias_weight) for row in known]
+        queries = self._scorer.user_queries(np.array(known, np.int64), options.item_bias_weight)
         selections = [allowed.without(NONE if options.include_seen else self._seen(row)) for row in known]
         found = top_rows_of_many(self._bundle.recommend_index, queries, options.k, selections)
+        if answered is not unobserved:
+            for each, (selection, (_, scores)) in enumerate(zip(selections, found, strict=True)):
+                answered("Recommend", queries.alone(each), options.k, selection, scores)
         kind = self._score_kind(options)
         unknown = self._popular(options.k, allowed) if options.popular_if_unknown else None
-        return [unknown if row is None else Recommendations(self._ranked(*next(found)), kind) for row in user_rows]
+        answers = iter(found)
+        return [unknown if row is None else Recommendations(self._ranked(*next(answers)), kind) for row in user_rows]
 
     def predict(self, user_id: str, item_ids: Sequence[str]) -> list[float]:
         """The predicted rating of each item, in the order asked for.

@@ -65,14 +65,26 @@ class Refusal(Exception):  # noqa: N818  a status, not a fault
 
 
 class Method:
-    """One method: `answer` maps its request to its response, or to an iterator of them, and raises RequestError."""
+    """One method: `answer` maps its request to its response, or to an iterator of them, and raises RequestError.
 
-    def __init__(self, schema: MethodDescriptor, answer: Callable[..., Any], ended: Ended = unobserved) -> None:
+    `together`, where there is one, maps a few requests to the response or the RequestError of each, for less than
+    `answer` takes for all of them.
+    """
+
+    def __init__(
+        self,
+        schema: MethodDescriptor,
+        answer: Callable[..., Any],
+        ended: Ended = unobserved,
+        together: Callable[[Sequence[Any]], Sequence[Any]] | None = None,
+    ) -> None:
         self.name = schema.name
         self.path = f"/{schema.containing_service.full_name}/{schema.name}"
         self.is_stream = schema.server_streaming
         self.ended = ended
+        self.takes_some_together = together is not None
         self._answer = answer
+        self._together = together
         self._request_class = GetMessageClass(schema.input_type)
 
     def unary(self, request: bytes, caller: Caller) -> bytes:
@@ -87,6 +99,44 @@ class Method:
             raise refusal from None
         finally:
             self.ended(self.name, code, perf_counter() - started, caller, request_id)
+
+    def together(self, calls: Sequence[tuple[bytes, Caller]]) -> list[bytes | Refusal]:
+        """The response to each request, or why there is none, of a method that takes some together."""
+        started = perf_counter()
+        outcomes = self._outcomes(calls)
+        seconds = perf_counter() - started
+        for outcome, (_, caller) in zip(outcomes, calls, strict=True):
+            refusal = outcome if isinstance(outcome, Refusal) else None
+            code = refusal.code if refusal else grpc.StatusCode.OK
+            self.ended(self.name, code, seconds, caller, refusal.request_id if refusal else None)
+        return outcomes
+
+    def _outcomes(self, calls: Sequence[tuple[bytes, Caller]]) -> list[bytes | Refusal]:
+        outcomes: list[bytes | Refusal] = []
+        asked: dict[int, Message] = {}
+        for place, (request, caller) in enumerate(calls):
+            outcomes.append(b"")
+            try:
+                asked[place] = self._checked(request, caller)
+            except RequestError as error:
+                outcomes[place] = refusal_of(error, caller)
+        for place, answer in zip(asked, self._answers(list(asked.values())), strict=True):
+            is_error = isinstance(answer, Exception)
+            outcomes[place] = self._refusal(answer, calls[place][1]) if is_error else answer.SerializeToString()
+        return outcomes
+
+    def _answers(self, requests: Sequence[Message]) -> Sequence[Any]:
+        """The response to each, or what was raised."""
+        try:
+            return self._together(requests) if self._together else list(map(self._one, requests))
+        except Exception:  # noqa: BLE001  a bug that one request brings out must not cost the others their answers
+            return list(map(self._one, requests))
+
+    def _one(self, request: Message) -> Any:
+        try:
+            return self._answer(request)
+        except Exception as error:  # noqa: BLE001  it is told, and logged
+            return error
 
     def stream(self, request: bytes, caller: Caller) -> Iterator[bytes]:
         """The responses to `request`, one by one. Raises Refusal, also between two of them."""
@@ -134,8 +184,14 @@ def refusal_of(error: RequestError, caller: Caller) -> Refusal:
 
 
 def methods_of(service: ServiceDescriptor, servicer: object, ended: Ended = unobserved) -> list[Method]:
-    """Every method of `service`, answered by the method of `servicer` that has its name."""
-    return [Method(schema, getattr(servicer, schema.name), ended) for schema in service.methods]
+    """Every method of `service`, answered by the method of `servicer` that has its name.
+
+    One whose name is that and "Together" answers some requests together.
+    """
+    return [
+        Method(schema, getattr(servicer, schema.name), ended, getattr(servicer, f"{schema.name}Together", None))
+        for schema in service.methods
+    ]
 
 
 def _id_of(caller: Caller) -> str:

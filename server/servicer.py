@@ -4,6 +4,7 @@ A method is a function from its request to its response, or to a stream of them,
 `server/rpc.py` makes it a handler.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from matinee.v1 import recommender_pb2 as pb
@@ -16,6 +17,8 @@ from server.checks import (
     checked_ratings,
     checked_weight,
 )
+from server.errors import RequestError, UnknownUserError
+from server.filters import EVERYTHING
 from server.live import Live
 from server.retriever import Options, Recommendations, Retriever
 from server.wire import Encoded, delimited, tag
@@ -43,9 +46,32 @@ class Recommender:
         """The k unseen items with the highest score for one user."""
         user_id, options = checked_id("user_id", request.user_id), _options(request, request.popular_if_unknown)
         retriever = self._live.retriever()
-        found = retriever.recommend(user_id, options)
-        rest = pb.RecommendResponse(model_version=retriever.version, score_kind=_SCORE_KINDS[found.score_kind])
-        return Encoded(found.items.encoded(_ITEMS) + rest.SerializeToString())
+        return _recommended(retriever, retriever.recommend(user_id, options))
+
+    def RecommendTogether(  # noqa: N802  as the method that it stands for
+        self, requests: Sequence[pb.RecommendRequest]
+    ) -> list[Encoded | RequestError]:
+        """`Recommend` for a few requests that came together; users who are asked for alike are searched as one."""
+        retriever = self._live.retriever()
+        answers: list[Encoded | RequestError] = []
+        alike: dict[Options, list[int]] = defaultdict(list)
+        for place, request in enumerate(requests):
+            try:
+                checked_id("user_id", request.user_id)
+                options = _options(request, request.popular_if_unknown)
+                if options.filters is EVERYTHING:
+                    alike[options].append(place)
+                    answers.append(UnknownUserError("user_id", request.user_id))
+                else:
+                    answers.append(_recommended(retriever, retriever.recommend(request.user_id, options)))
+            except RequestError as error:
+                answers.append(error)
+        for options, places in alike.items():
+            together = retriever.recommend_together([requests[place].user_id for place in places], options)
+            for place, found in zip(places, together, strict=True):
+                if found is not None:
+                    answers[place] = _recommended(retriever, found)
+        return answers
 
     def SimilarItems(self, request: pb.SimilarItemsRequest) -> Encoded:  # noqa: N802  the schema's name
         """The k items most like one item."""
@@ -108,6 +134,11 @@ def _options(
         item_bias_weight=checked_weight(request.item_bias_weight if request.HasField("item_bias_weight") else None),
         popular_if_unknown=popular_if_unknown,
     )
+
+
+def _recommended(retriever: Retriever, found: Recommendations) -> Encoded:
+    rest = pb.RecommendResponse(model_version=retriever.version, score_kind=_SCORE_KINDS[found.score_kind])
+    return Encoded(found.items.encoded(_ITEMS) + rest.SerializeToString())
 
 
 def _batch(retriever: Retriever, user_ids: Sequence[str], options: Options) -> Iterator[Encoded]:

@@ -1,5 +1,6 @@
 """Whose turn it is: which call is worked on, which one waits, and which one is too many."""
 
+import itertools
 import threading
 from collections.abc import Callable, Hashable
 from time import monotonic
@@ -42,7 +43,7 @@ class Turns(Generic[T]):
         self._max_wait_s = max_wait_s
         self._refuse = refuse
         self._clock = clock
-        self._busy = 0
+        self._busy = self._beside = 0
         self._line: dict[Hashable, tuple[float, T]] = {}
         # When the line began, somebody was last taken from it, it was last full, and last lost somebody by being short.
         self._began = self._moved = self._full = self._lost = float("-inf")
@@ -66,7 +67,7 @@ class Turns(Generic[T]):
     @property
     def here(self) -> int:
         """How many calls wait or are worked on."""
-        return self._busy + len(self._line)
+        return self._busy + self._beside + len(self._line)
 
     def is_full(self) -> bool:
         """Whether one call more would be refused."""
@@ -109,8 +110,24 @@ class Turns(Generic[T]):
             self._busy += 1
             return self._first()[1]
 
-    def next(self) -> T | None:
-        """What who has worked on a call works on now; None where nothing waits, and it stops working."""
+    def beside(self, most: int, suits: Callable[[T], bool]) -> list[T]:
+        """At most so many of the next in line that suit, to be worked on together with the call that has its turn."""
+        with self._lock:
+            now = self._clock()
+            keys = []
+            for key, (joined, call) in itertools.islice(self._line.items(), most):
+                if not suits(call) or self._is_late(joined, now):
+                    break
+                keys.append(key)
+            self._beside += len(keys)
+            return [self._line.pop(key)[1] for key in keys]
+
+    def next(self, n_beside: int = 0) -> T | None:
+        """What who has worked on a call, and on `n_beside`, works on now.
+
+        None where nothing waits, and it stops working.
+        """
+        self._beside -= n_beside
         while True:
             with self._lock:
                 if not self._line or self._busy > self._workers:
@@ -156,9 +173,9 @@ class Turns(Generic[T]):
 
     def _is_too_many(self) -> bool:
         if not self._line:
-            return self._busy >= self._limit
+            return self.here >= self._limit
         now = self._clock()
-        if self._busy + len(self._line) >= self._limit:
+        if self.here >= self._limit:
             self._full = now
             return True
         is_late = self._is_late(next(iter(self._line.values()))[0], now)

@@ -43,6 +43,8 @@ _FLUSH_S = 0.2
 _WAIT_MS = 1000
 # So many are taken at a time by who works.
 _BATCH = 64
+# So many calls are worked on together where they wait anyhow: more take longer and are hardly cheaper.
+_TOGETHER = 16
 # Who takes longer for a call no longer works alone.
 _LONG_S = 0.003
 
@@ -174,15 +176,22 @@ class NativeTransport:
         mine = threading.get_ident()
         while call is not None:
             self._at_work[mine] = time.monotonic()
-            self._answer(call)
+            beside = self._beside(call)
+            self._answer([call, *beside])
             for event in self._front.recv_batch_details(_BATCH, 0) or ():
                 if (came := self._admitted(event)) and not self._turns.join(came.call_id, came):
                     self._refuse_as_too_many(came)
             if len(self._at_work) > 1:
                 del self._at_work[mine]
                 self._let_work()
-            call = self._turns.next()
+            call = self._turns.next(len(beside))
         self._at_work.pop(mine, None)
+
+    def _beside(self, call: _Call) -> list[_Call]:
+        """What is worked on together with `call`."""
+        if not call.method.takes_some_together or not self._turns.waiting:
+            return []
+        return self._turns.beside(_TOGETHER - 1, lambda other: other.method is call.method)
 
     def _is_soon_done(self) -> bool:
         """Whether somebody works who has only just begun."""
@@ -231,20 +240,36 @@ class NativeTransport:
     def _refuse_as_too_many(self, call: _Call) -> None:
         self._fail(call, call.method.refuse(OverloadedError(), call))
 
-    def _answer(self, call: _Call) -> None:
+    def _answer(self, calls: Sequence[_Call]) -> None:
+        """Answer calls of one method."""
+        method = calls[0].method
+        if len(calls) == 1:
+            self._respond(calls[0], _outcome(method, calls[0]))
+            return
+        for call, outcome in zip(calls, method.together([(call.request, call) for call in calls]), strict=True):
+            self._respond(call, outcome)
+
+    def _respond(self, call: _Call, outcome: bytes | Refusal) -> None:
         try:
-            answer = call.method.unary(call.request, call)
-            self._front.respond(call.call_id, answer, trailing_metadata=request_ids.echo(call))
-        except Refusal as refusal:
-            self._fail(call, refusal)
+            if isinstance(outcome, Refusal):
+                self._fail(call, outcome)
+            else:
+                self._front.respond(call.call_id, outcome, trailing_metadata=request_ids.echo(call))
         except Exception:
             # Of the front's own: the methods answer their bugs. There would be a thread less from now on.
-            _logger.exception("a call failed outside its method")
+            _logger.exception("an answer could not be sent")
 
     def _fail(self, call: _Call, refusal: Refusal) -> None:
         # It refuses to send what is gRPC's own.
         trailers = [trailer for trailer in refusal.trailers if not trailer[0].startswith("grpc-")]
         self._front.fail(call.call_id, refusal.code.value[0], refusal.text, trailers)
+
+
+def _outcome(method: Method, call: _Call) -> bytes | Refusal:
+    try:
+        return method.unary(call.request, call)
+    except Refusal as refusal:
+        return refusal
 
 
 def _settings(limits: Limits, is_shared: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from indexer.index import Index, Settings
 from indexer.scoring import Scorer
-from indexer.search import Query, exact_products, top_rows, top_rows_of_many
+from indexer.search import Queries, Query, exact_products, top_rows, top_rows_of_many
 from indexer.selection import NONE, Rows, Selection, bits_of
 from indexer.vectors import augment
 from tests.indexer.small import index_over
@@ -53,6 +53,13 @@ def looking_for(vector: NDArray[np.float32], vectors: NDArray[np.float32] = VECT
         largest_norm=float(np.linalg.norm(vectors.astype(np.float64), axis=1).max()),
         tells_apart=bool(vector.any()),
     )
+
+
+def together(queries: list[Query]) -> Queries:
+    def scores(chosen: Rows, rows: Rows) -> NDArray[np.float64]:
+        return np.stack([queries[each].scores(of_one) for each, of_one in zip(chosen.tolist(), rows, strict=True)])
+
+    return Queries(np.stack([query.vector for query in queries]), scores, queries.__getitem__)
 
 
 def asked(seed: int, n_left: int) -> tuple[NDArray[np.float32], Rows, NDArray[np.float64]]:
@@ -126,7 +133,7 @@ def test_many_are_answered_as_each_of_them_is(key: str, seed: int, k: int) -> No
     selections = [Selection(N_ROWS, excluded) for _, excluded, _ in questions]
     selections[4] = Selection(N_ROWS, questions[4][1], bits_of(np.arange(0, N_ROWS, 2), N_ROWS))
 
-    answers = list(top_rows_of_many(INDEXES[key], queries, k, selections))
+    answers = top_rows_of_many(INDEXES[key], together(queries), k, selections)
 
     for (rows, found), query, selection in zip(answers, queries, selections, strict=True):
         assert len(rows) == len(set(rows.tolist())) == min(k, selection.n_left)

@@ -247,3 +247,27 @@ def test_who_is_at_work_lets_what_comes_wait_and_who_steps_in_takes_the_first() 
     assert (bench.turns.here, bench.turns.waiting) == (3, 1)
     assert (bench.turns.next(), bench.turns.next(), bench.turns.next()) == (None, 3, None)
     assert bench.turns.here == 0
+
+
+def test_those_next_in_line_that_suit_are_worked_on_beside_the_first_and_count_as_here() -> None:
+    bench = Bench(workers=1, limit=8)
+    for _ in range(7):
+        bench.ask()
+    assert bench.turns.beside(3, lambda key: key < 4) == [2, 3]
+    assert (bench.turns.here, bench.turns.waiting) == (7, 4)
+    assert bench.ask() is False
+    assert bench.ask() is None
+    assert bench.turns.next(2) == 4
+    assert bench.turns.beside(2, lambda _: True) == [5, 6]
+    assert (bench.turns.next(2), bench.turns.next(), bench.turns.next()) == (7, 8, None)
+    assert bench.turns.here == 0
+
+
+def test_nobody_who_has_waited_too_long_is_worked_on_beside_another() -> None:
+    bench = Bench(workers=1, limit=4)
+    bench.flood(1.0, per_s=2_000, served_per_s=1_000)
+    late = bench.turns.waiting
+    assert late > 0
+    bench.now += 2 * MAX_WAIT_S
+    assert bench.turns.beside(10, lambda _: True) == []
+    assert bench.turns.waiting == late
