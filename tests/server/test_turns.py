@@ -1,11 +1,14 @@
 """A short line for what lasts and a long one for what passes, against a model that keeps every moment."""
 
-from collections import deque
+import itertools
+import threading
+import time
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.turns import Turns
@@ -179,6 +182,38 @@ def test_more_who_work_take_from_the_line_and_fewer_leave_it() -> None:
     assert bench.turns.next() == 4
 
 
+def test_among_threads_each_call_is_served_or_refused_once() -> None:
+    # Time flies, so that every rule may apply.
+    lock, ended = threading.Lock(), Counter[tuple[str, int]]()
+
+    def end(how: str, call: int) -> None:
+        with lock:
+            ended[how, call] += 1
+
+    turns = Turns[int](2, 8, MAX_WAIT_S, lambda call: end("refused", call), lambda: 5 * time.monotonic())
+    numbers = itertools.count()
+
+    def take_and_work() -> None:
+        while (number := next(numbers)) < 20_000:
+            told = turns.ask(number, number)
+            call = number if told else None
+            if told is None:
+                end("too many", number)
+            while call is not None:
+                time.sleep(0)
+                end("served", call)
+                call = turns.next()
+
+    threads = [threading.Thread(target=take_and_work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (turns.here, turns.waiting) == (0, 0)
+    assert sorted(call for _, call in ended) == list(range(20_000))
+    assert set(ended.values()) == {1}
+
+
 @dataclass
 class Model:
     """The rules once more, read off a list of all that happened."""
@@ -242,10 +277,11 @@ EVENTS = st.lists(
         st.booleans(),
         st.sampled_from([1, 3, 30]),
     ),
-    max_size=30,
+    max_size=12,
 )
 
 
+@settings(deadline=None)
 @given(workers=st.integers(0, 3), limit=st.integers(1, 8), events=EVENTS)
 def test_it_does_as_the_model_does(workers: int, limit: int, events: Sequence[tuple[int, int, int, bool, int]]) -> None:
     bench, model = Bench(workers, limit), Model(workers, limit)
