@@ -42,7 +42,8 @@ def on_transport(world: World, transport: str, options: argparse.Namespace, cons
     questions = spread_over_seen(world.newest, _N_PROBE_USERS)
     calls = [question.call for question in questions]
     flooders = questions[:: _N_PROBE_USERS // _N_FLOODS]
-    flags = ("--max-concurrent", str(options.max_concurrent)) if options.max_concurrent else ()
+    bounds = {"--max-concurrent": options.max_concurrent, "--max-wait-ms": options.max_wait_ms}
+    flags = [word for flag, bound in bounds.items() if bound for word in (flag, str(bound))]
     with serving(world.store.folder, transport, *flags) as server:
         sizes = [len(data) for data in answers(server.address, [question.call for question in flooders])]
         most = per_s(server.address, flooders)
@@ -59,6 +60,7 @@ def on_transport(world: World, transport: str, options: argparse.Namespace, cons
         "transport": transport,
         "maximum_per_s": round(most),
         "max_concurrent": options.max_concurrent,
+        "max_wait_ms": options.max_wait_ms,
         "unloaded": spread(unloaded[1]),
         **of_flood(flooded, sizes),
         **of_probes(probes, h2load.pooled(flooded), spread(unloaded[1])["p99_us"]),
@@ -142,6 +144,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15.0, help="of the flood, and of the unloaded time before")
     parser.add_argument("--probe-rate", type=float, default=300.0, help="calls/s of the thin client")
     parser.add_argument("--max-concurrent", type=int, help="the server's bound; its own default where absent")
+    parser.add_argument("--max-wait-ms", type=float, help="the same, of what waits in a line that stands")
     options = parser.parse_args()
     h2load.require()
     console, where = wide_console(), machine()

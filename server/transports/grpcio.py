@@ -195,9 +195,10 @@ def _options(limits: Limits, is_shared: bool) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", int(is_shared)),
         ("grpc.max_receive_message_length", limits.max_request_bytes),
         # What gRPC holds back before it asks us would wait unseen, for a second under a flood. It can refuse it only as
-        # CANCELLED.
+        # CANCELLED. Between the two bounds it refuses at random: were they apart, a flood would hold back more than a
+        # burst needs.
         ("grpc.server.max_pending_requests", limits.max_concurrent),
-        ("grpc.server.max_pending_requests_hard_limit", 2 * limits.max_concurrent),
+        ("grpc.server.max_pending_requests_hard_limit", limits.max_concurrent),
         ("grpc.max_concurrent_streams", limits.max_calls_per_connection),
         ("grpc.max_connection_age_ms", int(age_s * 1000)),
         ("grpc.max_connection_age_grace_ms", int(limits.connection_grace_s * 1000)),

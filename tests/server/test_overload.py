@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from matinee.errors import ResourceExhaustedError
 from matinee.v1 import recommender_pb2 as pb
 from matinee.v1 import recommender_pb2_grpc as pb_grpc
+from server import turns
 from server.errors import OutOfRangeError
 from server.servicer import Recommender
 from tests.server.hammer import wait_until
@@ -86,6 +87,26 @@ def test_more_requests_than_fit_are_refused_at_once(store: Path, slow: Slow) -> 
         assert [call.result(TIMEOUT_S) for call in here] == [pb.GetItemsResponse()] * 2
         with asking(server) as client:
             wait_until(lambda: is_answered(client))
+
+
+def test_who_waited_too_long_in_a_line_that_stands_is_refused_but_for_the_last(
+    store: Path, slow: Slow, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A line stands as soon as it was full, and whoever waits at all waits too long.
+    monkeypatch.setattr(turns, "_STANDS_S", -1.0)
+    monkeypatch.setattr(turns, "_STUCK_S", float("inf"))
+    bounds = {"threads": 1, "max_concurrent": 4, "max_wait_ms": 1e-6}
+    with running(store, **bounds) as server, channel_to(server) as channel:
+        get_items = pb_grpc.RecommenderStub(channel).GetItems
+        here = [get_items.future(ONE) for _ in range(4)]
+        wait_until(lambda: server.here == 4)
+        assert get_items.future(ONE).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        slow.go_on.set()
+        refused = [call for call in here if call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED]
+        assert (len(refused), slow.begun) == (2, 2)
+        assert [call.code() for call in here].count(grpc.StatusCode.OK) == 2
+        if transport == "grpcio":
+            assert all(pushback_ms(call) > 0 for call in refused)
 
 
 def is_answered(client: Any) -> bool:

@@ -1,11 +1,14 @@
 """A short line for what lasts and a long one for what passes, against a model that keeps every moment."""
 
-from collections import deque
+import itertools
+import threading
+import time
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.turns import Turns
@@ -95,13 +98,34 @@ def test_lasting_overload_holds_the_line_short_from_a_tenth_of_a_second_on() -> 
     assert n_lost == pytest.approx(40_000, rel=0.01)
 
 
-def test_a_line_held_short_may_be_full_again_once_it_was_empty_and_lost_nobody_for_a_while() -> None:
+def test_a_line_that_was_empty_and_lost_nobody_for_a_while_is_held_short_no_more() -> None:
     bench = Bench()
     bench.flood(1.0, per_s=12_000, served_per_s=4_000)
     while bench.turns.here:
         bench.turns.next()
+    bench.refused.clear()
     bench.now += 0.2
-    assert None not in [bench.ask() for _ in range(128)]
+    told = [bench.ask() for _ in range(128)]
+    for _ in range(1000):
+        bench.now += 0.001
+        assert bench.turns.next() is not None
+        told.append(bench.ask())
+    assert None not in told
+    assert bench.refused == []
+
+
+def test_a_line_that_was_empty_for_a_moment_after_it_lost_somebody_is_still_held_short() -> None:
+    bench = Bench()
+    bench.flood(0.15, per_s=12_000, served_per_s=4_000)
+    while bench.turns.waiting:
+        bench.turns.next()
+    for _ in range(20):
+        bench.now += 0.02
+        assert bench.ask() is False
+        bench.now += 0.02
+        assert bench.ask() is None
+        assert bench.turns.next() is not None
+        assert bench.turns.waiting == 0
 
 
 def test_a_line_held_short_shows_from_time_to_time_whether_it_would_be_full() -> None:
@@ -156,6 +180,38 @@ def test_more_who_work_take_from_the_line_and_fewer_leave_it() -> None:
     assert bench.turns.let_work(1) == []
     assert [bench.turns.next(), bench.turns.next()] == [None, None]
     assert bench.turns.next() == 4
+
+
+def test_among_threads_each_call_is_served_or_refused_once() -> None:
+    # Time flies, so that every rule may apply.
+    lock, ended = threading.Lock(), Counter[tuple[str, int]]()
+
+    def end(how: str, call: int) -> None:
+        with lock:
+            ended[how, call] += 1
+
+    turns = Turns[int](2, 8, MAX_WAIT_S, lambda call: end("refused", call), lambda: 5 * time.monotonic())
+    numbers = itertools.count()
+
+    def take_and_work() -> None:
+        while (number := next(numbers)) < 20_000:
+            told = turns.ask(number, number)
+            call = number if told else None
+            if told is None:
+                end("too many", number)
+            while call is not None:
+                time.sleep(0)
+                end("served", call)
+                call = turns.next()
+
+    threads = [threading.Thread(target=take_and_work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (turns.here, turns.waiting) == (0, 0)
+    assert sorted(call for _, call in ended) == list(range(20_000))
+    assert set(ended.values()) == {1}
 
 
 @dataclass
@@ -215,16 +271,22 @@ class Model:
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from([0, 0, 1, 5, 20, 150, 250, 500, 50_000]), st.integers(0, 6), st.integers(0, 4), st.booleans()
+        st.sampled_from([0, 1, 5, 20, 150, 250, 500, 50_000]),
+        st.integers(0, 6),
+        st.integers(0, 4),
+        st.booleans(),
+        st.sampled_from([1, 3, 30]),
     ),
-    max_size=150,
+    max_size=12,
 )
 
 
+@settings(deadline=None)
 @given(workers=st.integers(0, 3), limit=st.integers(1, 8), events=EVENTS)
-def test_it_does_as_the_model_does(workers: int, limit: int, events: Sequence[tuple[int, int, int, bool]]) -> None:
+def test_it_does_as_the_model_does(workers: int, limit: int, events: Sequence[tuple[int, int, int, bool, int]]) -> None:
     bench, model = Bench(workers, limit), Model(workers, limit)
-    for ticks, n_asked, n_done, somebody_leaves in events:
+    steps = (step for *step, n_times in events for _ in range(n_times))
+    for ticks, n_asked, n_done, somebody_leaves in steps:
         bench.now += ticks * TICK_S
         for _ in range(n_asked):
             assert bench.ask() == model.ask(bench.n_asked, bench.now)
