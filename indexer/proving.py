@@ -1,7 +1,7 @@
-"""A process that proves one bundle and is in nobody's way: python -m indexer.proving FOLDER PARENT_PID.
+"""A process that proves one bundle, in one thread: python -m indexer.proving FOLDER PARENT_PID.
 
-It takes the time that nothing else wants, ends with its parent, and prints one JSON document: {"proof": …} with the
-`Proof`, or {"refused": …} with the sentence that says why there is none.
+It ends with its parent, and prints one JSON document: {"proof": …} with the `Proof`, or {"refused": …} with the
+sentence that says why there is none.
 """
 
 import ctypes
@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -18,7 +17,6 @@ _PR_SET_PDEATHSIG = 1
 def main(folder: str, parent_pid: str) -> None:
     """Prove the bundle in `folder`."""
     _end_with(int(parent_pid))
-    _give_way()
     print(json.dumps(_told(Path(folder))))
 
 
@@ -28,15 +26,8 @@ def _end_with(parent_pid: int) -> None:
         sys.exit(1)
 
 
-def _give_way() -> None:
-    os.nice(19)
-    # Where that is forbidden, as in some containers, the first must do.
-    with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
 def _told(folder: Path) -> dict[str, object]:
-    # Imported at the lowest priority too: it takes longer than most proofs.
+    # Not before it is sure to end with its parent: this takes longer than most proofs.
     from indexer.bundle import proved
     from indexer.errors import BundleError
 

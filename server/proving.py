@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,16 @@ class Prover:
                 env=environment,
                 process_group=0,
             )
-            return self._process
+        _give_way(self._process.pid)
+        return self._process
+
+
+def _give_way(pid: int) -> None:
+    """Let the process have the time that nothing else wants, from its first moment on."""
+    # It may have ended; and what is forbidden, as in some containers, is not needed for a proof.
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, 19)
+        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _proof(folder: Path, output: str, errors: str, status: int) -> Proof:
