@@ -3,6 +3,8 @@
 import os
 import platform
 import subprocess
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,24 @@ def machine() -> dict[str, Any]:
         "libraries": {name: version(name) for name in _LIBRARIES},
         "revision": _revision(),
     }
+
+
+def halves() -> tuple[list[int], list[int]]:
+    """The cores of this process in two halves; of a single one, that one twice."""
+    cores = sorted(os.sched_getaffinity(0))
+    middle = len(cores) // 2
+    return cores[:middle] or cores, cores[middle:]
+
+
+@contextmanager
+def on_cores(cores: Collection[int]) -> Iterator[None]:
+    """Keep the calling thread, and what it starts meanwhile, on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _processor() -> str:

@@ -1,17 +1,19 @@
 """Three times as much as the server can take: python -m benchmarks.overload [--times 3] [--transport …].
 
-h2load floods the server, each process for one user, at a multiple of what it got answered on 16 connections; how many
-of its calls were accepted, their bytes tell. A thin client asks beside it all the time, some hundred times a second on
-connections of its own, before, through and after the flood: each of its calls is known to be accepted or shed, and how
-long it took. It waits for a core like all others here, so what it measures is more than what the server took. Latency
-is back in the first tenth of a second after the flood's last call in which nothing was shed and nine tenths of the
-calls were within the unloaded p99. The last line of standard output is one JSON document.
+The server has one half of the cores and whoever asks the other, as if on another machine: else the flood would take the
+cores that it is to be served with. h2load floods the server, each process for one user, at a multiple of what it got
+answered on 16 connections; how many of its calls were accepted, their bytes tell. A thin client asks beside it all the
+time, some hundred times a second on connections of its own, before, through and after the flood: each of its calls is
+known to be accepted or shed, and how long it took. It waits for a core like the flood, so what it measures is more than
+what the server took. Latency is back in the first tenth of a second after the flood's last call in which nothing was
+shed and nine tenths of the calls were within the unloaded p99. The last line of standard output is one JSON document.
 """
 
 import argparse
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import machine
+from benchmarks.machine import halves, machine, on_cores
 from benchmarks.process import wide_console
 from benchmarks.serving import h2load
 from benchmarks.serving.asker import Asked, Asker
@@ -44,7 +46,11 @@ def on_transport(world: World, transport: str, options: argparse.Namespace, cons
     flooders = questions[:: _N_PROBE_USERS // _N_FLOODS]
     bounds = {"--max-concurrent": options.max_concurrent, "--max-wait-ms": options.max_wait_ms}
     flags = [word for flag, bound in bounds.items() if bound for word in (flag, str(bound))]
-    with serving(world.store.folder, transport, *flags) as server:
+    ours, servers = halves()
+    with ExitStack() as stack:
+        with on_cores(servers):
+            server = stack.enter_context(serving(world.store.folder, transport, *flags))
+        stack.enter_context(on_cores(ours))
         sizes = [len(data) for data in answers(server.address, [question.call for question in flooders])]
         most = per_s(server.address, flooders)
         unloaded = _probed(server.address, calls, options.probe_rate, options.seconds).arrays()

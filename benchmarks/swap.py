@@ -1,7 +1,8 @@
 """Versions change under load: python -m benchmarks.swap [--swaps 50] [--transport …].
 
-Independent callers ask, half as many a second as h2load gets answered on 16 connections, while the store's current
-version goes back and forth between two real bundles. Every answer is compared, byte by byte, with what a process that
+The server has one half of the cores and its callers the other, as if on another machine. Independent callers ask, half
+as many a second as h2load gets answered on 16 connections, while the store's current version goes back and forth
+between two real bundles. Every answer is compared, byte by byte, with what a process that
 served nothing else gave for that user: an answer that is neither version's is wrong. p99 in the second around each
 swap (half a second before the first answer of the new version, half a second after) stands beside the steady p99, of
 the time that no swap touches, and beside the worst of the steady seconds, since machines are noisy. Memory, maps and
@@ -13,13 +14,14 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import machine
+from benchmarks.machine import halves, machine, on_cores
 from benchmarks.process import wide_console
 from benchmarks.serving import h2load
 from benchmarks.serving.asker import Asked, Asker
@@ -43,7 +45,11 @@ def on_transport(world: World, transport: str, options: argparse.Namespace, cons
     questions = spread_over_seen(world.newest, _N_USERS)
     calls = [question.call for question in questions]
     right = known(world, transport, calls)
-    with serving(world.store.folder, transport) as server:
+    ours, servers = halves()
+    with ExitStack() as stack:
+        with on_cores(servers):
+            server = stack.enter_context(serving(world.store.folder, transport))
+        stack.enter_context(on_cores(ours))
         rate = options.rate or per_s(server.address, questions[:: _N_USERS // 4]) / 2
         held = {"before": holdings(server.pid)}
         flips_of(flipping(world, _N_FLIPS_BEFORE, 0.0, options.every_s))
@@ -112,7 +118,7 @@ def main() -> None:
     parser.add_argument("--items", choices=SIZES, default="20m", help="the model that is served")
     parser.add_argument("--transport", nargs="+", choices=TRANSPORTS, default=list(TRANSPORTS))
     parser.add_argument("--swaps", type=int, default=50)
-    parser.add_argument("--every-s", type=float, default=3.5, help="seconds between two swaps")
+    parser.add_argument("--every-s", type=float, default=5.0, help="seconds between two swaps")
     parser.add_argument("--rate", type=float, help="requests/s; half of the maximum where absent")
     options = parser.parse_args()
     h2load.require()

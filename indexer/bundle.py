@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.background import give_turn
 from indexer.errors import BundleError, IndexKeyError
 from indexer.index import Index, Settings
 from indexer.index_file import map_index
@@ -20,7 +21,6 @@ from indexer.keys import FLAT, IndexKey, checked_key
 from indexer.lock import Lease
 from indexer.popularity import Popularity
 from indexer.proof import Proof, Prove, files_in
-from indexer.turns import give_turn
 from indexer.vectors import WIDTH_STEP, Floats
 from training.artefact import (
     MANIFEST,

@@ -6,13 +6,15 @@ w, the weight of the item biases, is 1 for the model's own score.
 """
 
 import math
+from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.background import give_turn
 from indexer.search import Queries, Query, Scores, exact_lengths, exact_products
 from indexer.selection import Rows
-from indexer.turns import give_turn
 from indexer.vectors import Floats
 from indexer.vectors import query as query_vector
 
@@ -33,9 +35,8 @@ class Scorer:
         self._item_vectors = item_vectors
         self._global_bias = global_bias
         self._dim = int(user_embeddings.shape[1])
-        self._largest_norm = _largest_norm(item_vectors)
         # Biases that are all 0 need not be asked for; a user of zeros then asks for nothing, which is answered at once.
-        self.has_item_biases = bool(item_vectors[:, self._dim].any())
+        self.has_item_biases = any(block[:, self._dim].any() for block in _blocks(item_vectors))
 
     def user_query(self, user_row: int, item_bias_weight: float = 1.0) -> Query:
         """What finds the items that score best for a user."""
@@ -91,9 +92,18 @@ class Scorer:
             vector=vector,
             scores=lambda rows: self._cosines(unit, rows),
             offset=0.0,
-            largest_norm=_UNIT_NORM,
+            largest_norm=lambda: _UNIT_NORM,
             tells_apart=bool(length > 0),
         )
+
+    def _largest_norm(self) -> float:
+        return self._longest
+
+    @cached_property
+    def _longest(self) -> float:
+        # Found when an exact index asks first: others never do.
+        squares = (np.einsum("ij,ij->i", block, block, dtype=np.float64).max() for block in _blocks(self._item_vectors))
+        return math.sqrt(max(squares, default=0.0))
 
     def _cosines(self, unit: NDArray[np.float64], rows: Rows) -> Scores:
         products = exact_products(self._item_vectors, rows, unit)
@@ -101,10 +111,7 @@ class Scorer:
         return np.divide(products, lengths, out=np.zeros(len(rows)), where=lengths > 0)
 
 
-def _largest_norm(vectors: Floats) -> float:
-    largest = 0.0
+def _blocks(vectors: Floats) -> Iterator[Floats]:
     for start in range(0, len(vectors), _BLOCK_ROWS):
-        block = vectors[start : start + _BLOCK_ROWS]
-        largest = max(largest, float(np.einsum("ij,ij->i", block, block, dtype=np.float64).max()))
+        yield vectors[start : start + _BLOCK_ROWS]
         give_turn()
-    return math.sqrt(largest)

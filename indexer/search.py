@@ -37,8 +37,8 @@ class Query:
     """The exact scores of some rows: int64 (n,) → float64 (n,)."""
     offset: float
     """What a score adds to the inner product that FAISS computes."""
-    largest_norm: float
-    """No row is longer."""
+    largest_norm: Callable[[], float]
+    """No row is longer than this."""
     tells_apart: bool
     """Whether `vector` is anything but zeros."""
     is_usual: bool = True
@@ -47,7 +47,7 @@ class Query:
     @property
     def slack(self) -> float:
         """At most this far is offset + FAISS's exact product from the exact score, for any row."""
-        return float32_slack(self.vector, self.largest_norm)
+        return float32_slack(self.vector, self.largest_norm())
 
 
 @dataclass(eq=False, slots=True)

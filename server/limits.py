@@ -11,14 +11,15 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     threads: int = Field(default=2, ge=1, le=1024)
-    """How many requests are worked on at a time."""
-    max_concurrent: int = Field(default=128, ge=1)
+    """How many requests are worked on at a time. With --transport native more than one only where they take longer than
+    3 ms: shorter ones are done sooner one after the other."""
+    max_concurrent: int = Field(default=256, ge=1)
     """How many requests may be worked on or wait; the next is answered RESOURCE_EXHAUSTED at once. It bounds what
     gathers in a short stall or a burst, all of which is answered; --max-wait-ms bounds what lasts."""
-    max_wait_ms: float = Field(default=2.0, gt=0, le=3_600_000)
-    """How long a request may wait under lasting overload, in milliseconds: once the line of those that wait has not
-    been empty for 100 ms, who would have to wait longer is answered RESOURCE_EXHAUSTED. Take some ten times what one
-    answer takes; more accepts no more of them, it makes all of them wait."""
+    max_wait_ms: float = Field(default=1.0, gt=0, le=3_600_000)
+    """How long a request may wait under lasting overload, in milliseconds: once a third of all requests have been
+    refused for a tenth of a second, who would have to wait longer is answered RESOURCE_EXHAUSTED at once. Take some ten
+    times what one answer takes; more accepts no more of them, it makes all of them wait."""
     stream_threads: int = Field(default=2, ge=1, le=1024)
     """How many streams of answers (BatchRecommend) are worked on at a time, beside the requests."""
     max_streams: int = Field(default=16, ge=1)

@@ -5,13 +5,13 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from indexer.background import give_turn
 from indexer.bundle import Bundle
 from indexer.fold_in import fold_in
 from indexer.index import Index
 from indexer.scoring import Scorer
 from indexer.search import Query, Scores, top_rows, top_rows_of_many
 from indexer.selection import NONE, Rows, Selection
-from indexer.turns import give_turn
 from server.errors import (
     NoFoldInError,
     NotRatingsError,
@@ -197,7 +197,7 @@ class Retriever:
     def warm_up(self, n_searches: int = 8) -> None:
         """Answer for users and items spread over the bundle, so that the first caller waits for no page of it.
 
-        Other threads get their turn after each answer.
+        Requests go before it, in the background.
         """
         for user_row in _spread(self.n_users, n_searches):
             self.recommend(self._catalogue.user_ids[user_row])

@@ -6,11 +6,13 @@ from collections.abc import Callable, Hashable
 from time import monotonic
 from typing import Generic, TypeVar
 
-_STANDS_S = 0.1
-# Slower than any answer: nobody is taken from the line because of a stall, and not because there are too many.
-_STUCK_S = 0.05
-# For so long a line that was full is held short before it may show whether it would be full again.
-_REMEMBERED_S = 10.0
+_PERIOD_S = 0.1
+# What was longer ago than this says nothing.
+_FRESH_S = 0.2
+# This part of those who come must be refused in a period for the line to be held short in the next one.
+_TOO_MANY = 1 / 3
+# For so long a line is held short before it may show whether it would be full again.
+_REMEMBERED_S = 60.0
 
 T = TypeVar("T")
 
@@ -18,16 +20,20 @@ T = TypeVar("T")
 class Turns(Generic[T]):
     """Turns of at most `workers` calls at a time, in a line of which so many wait that `limit` are here at most.
 
-    A burst makes a line that is soon empty, and as many callers as fit who ask again and again one that is never full:
-    they lose nobody. But a line that has not been empty for 100 ms, and was full meanwhile, stands: it loses as many as
-    it would if it were short, and makes all others wait. So it is held short. Who comes when the first in line has
-    waited longer than `max_wait_s` is refused, and so is who has waited longer when the turn comes, but for the last
-    one: a worker that is free finds work. It stands until it is empty and has lost nobody for 100 ms; and every 10 s it
-    may be full again, since callers who come back at once, and would all fit, look the same as too many. First come,
-    first served: the bound is far below any caller's patience, so to serve the last first would be unfair and no use.
+    A burst, or what gathers while the server stands still for a moment, makes a line that is soon empty; it loses
+    nobody who fits. But where a third of all who come are refused for a tenth of a second, more come than can be
+    served: a long line loses as many as a short one would, and makes all others wait. Then it is held short: who comes
+    when the first in line has waited longer than `max_wait_s` is refused, and so is who has waited longer when the turn
+    comes, but for the last one: a worker that is free finds work. It ends with the first tenth of a second in which
+    fewer are refused; and after a minute, since callers who come back at once, and would all fit, look the same as too
+    many.
+
+    First come, first served: the bound is far below any caller's patience, so to serve the last first would be unfair
+    and no use. Lines that stand and lines that pass are told apart as in Nichols and Jacobson 2012, "Controlling Queue
+    Delay", and Maurer 2015, "Fail at Scale"; by what is refused, since a busy line is seldom empty.
 
     `refuse` is called, in a thread that works, with each call that is refused at its turn. `clock` tells seconds; it is
-    asked of calls that wait, and not of those that find a worker free.
+    not asked of calls that find a worker free.
     """
 
     def __init__(
@@ -45,8 +51,11 @@ class Turns(Generic[T]):
         self._clock = clock
         self._busy = self._beside = 0
         self._line: dict[Hashable, tuple[float, T]] = {}
-        # When the line began, somebody was last taken from it, it was last full, and last lost somebody by being short.
-        self._began = self._moved = self._full = self._lost = float("-inf")
+        # Since when the line is held short; None where it is not.
+        self._short_since: float | None = None
+        # When this period began, how many have come in it, and how many were refused.
+        self._period = float("-inf")
+        self._came = self._lost = 0
         # Guards all of these. A call waits only while all work, and who stops working takes it.
         self._lock = threading.Lock()
 
@@ -79,6 +88,7 @@ class Turns(Generic[T]):
         with self._lock:
             if self._busy < self._workers:
                 self._busy += 1
+                self._came += 1
                 return True
             self._wait(key, call)
             return False
@@ -88,6 +98,7 @@ class Turns(Generic[T]):
         with self._lock:
             if self._busy < self._workers:
                 self._busy += 1
+                self._came += 1
                 return True
             if self._is_too_many():
                 return None
@@ -133,13 +144,10 @@ class Turns(Generic[T]):
                 if not self._line or self._busy > self._workers:
                     self._busy -= 1
                     return None
-                now = self._clock()
                 joined, call = self._first()
-                is_late = self._is_late(joined, now)
-                self._moved = now
-                if not is_late or not self._line:
+                if not self._line or not self._is_late(joined, self._clock()):
                     return call
-                self._lost = now
+                self._lost += 1
             self._refuse(call)
 
     def leave(self, key: Hashable) -> None:
@@ -161,34 +169,26 @@ class Turns(Generic[T]):
             self._line.clear()
 
     def _wait(self, key: Hashable, call: T) -> None:
-        now = self._clock()
-        if not self._line:
-            self._moved = now
-            if now - self._lost > _STANDS_S:
-                self._begin_anew(now)
-        self._line[key] = now, call
+        self._line[key] = self._clock(), call
 
     def _first(self) -> tuple[float, T]:
         return self._line.pop(next(iter(self._line)))
 
     def _is_too_many(self) -> bool:
-        if not self._line:
-            return self.here >= self._limit
         now = self._clock()
-        if self.here >= self._limit:
-            self._full = now
-            return True
-        is_late = self._is_late(next(iter(self._line.values()))[0], now)
-        if is_late:
-            self._lost = now
-        return is_late
+        if now - self._period > _PERIOD_S:
+            self._begin_period(now)
+        self._came += 1
+        first_joined = next(iter(self._line.values()))[0] if self._line else now
+        is_too_many = self.here >= self._limit or self._is_late(first_joined, now)
+        self._lost += is_too_many
+        return is_too_many
 
     def _is_late(self, joined: float, now: float) -> bool:
-        if now - self._moved > _STUCK_S:
-            self._moved = now
-            self._begin_anew(now)
-        stands = now - self._began > _STANDS_S and now - self._full < _REMEMBERED_S
-        return stands and now - joined > self._max_wait_s
+        return self._short_since is not None and now - joined > self._max_wait_s
 
-    def _begin_anew(self, now: float) -> None:
-        self._began, self._full = now, float("-inf")
+    def _begin_period(self, now: float) -> None:
+        are_too_many = self._lost > _TOO_MANY * self._came and now - self._period < _FRESH_S
+        since = now if self._short_since is None else self._short_since
+        self._short_since = since if are_too_many and now - since < _REMEMBERED_S else None
+        self._period, self._came, self._lost = now, 0, 0

@@ -7,10 +7,12 @@ import logging
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from indexer.background import in_background
 from indexer.store import Store
 from matinee.errors import MatineeError
 from server import retriever
@@ -125,8 +127,9 @@ class Watcher:
     def _swap(self, started: float) -> None:
         old = self._live.version
         # As long as nothing is served there is nobody to disturb.
-        loaded = Retriever(self._store.open_current(self._prover if old else None), self._answered)
-        loaded.warm_up()
+        with in_background() if old else nullcontext():
+            loaded = Retriever(self._store.open_current(self._prover if old else None), self._answered)
+            loaded.warm_up()
         self._flip(loaded)
         self._refusal = None
         _logger.info(

@@ -42,9 +42,9 @@ _FLUSH_S = 0.2
 # Of the threads that wait for calls only one is told that no more come.
 _WAIT_MS = 1000
 # So many are taken at a time by who works.
-_BATCH = 64
+_BATCH = 1024
 # So many calls are worked on together where they wait anyhow: more take longer and are hardly cheaper.
-_TOGETHER = 16
+_TOGETHER = 8
 # Who takes longer for a call no longer works alone.
 _LONG_S = 0.003
 

@@ -50,7 +50,7 @@ def looking_for(vector: NDArray[np.float32], vectors: NDArray[np.float32] = VECT
         vector=vector,
         scores=lambda rows: exact_products(vectors, rows, vector.astype(np.float64)),
         offset=0.0,
-        largest_norm=float(np.linalg.norm(vectors.astype(np.float64), axis=1).max()),
+        largest_norm=lambda: float(np.linalg.norm(vectors.astype(np.float64), axis=1).max()),
         tells_apart=bool(vector.any()),
     )
 

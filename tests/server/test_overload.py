@@ -89,18 +89,19 @@ def test_more_requests_than_fit_are_refused_at_once(store: Path, slow: Slow) -> 
             wait_until(lambda: is_answered(client))
 
 
-def test_who_waited_too_long_in_a_line_that_stands_is_refused_but_for_the_last(
+def test_who_waited_too_long_in_a_line_that_is_held_short_is_refused_but_for_the_last(
     store: Path, slow: Slow, transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A line stands as soon as it was full, and whoever waits at all waits too long.
-    monkeypatch.setattr(turns, "_STANDS_S", -1.0)
-    monkeypatch.setattr(turns, "_STUCK_S", float("inf"))
+    # Each call is judged by the one before it, and whoever waits at all waits too long.
+    monkeypatch.setattr(turns, "_PERIOD_S", 0.0)
+    monkeypatch.setattr(turns, "_FRESH_S", float("inf"))
     bounds = {"threads": 1, "max_concurrent": 4, "max_wait_ms": 1e-6}
     with running(store, **bounds) as server, channel_to(server) as channel:
         get_items = pb_grpc.RecommenderStub(channel).GetItems
         here = [get_items.future(ONE) for _ in range(4)]
         wait_until(lambda: server.here == 4)
-        assert get_items.future(ONE).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        for _ in range(2):
+            assert get_items.future(ONE).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         slow.go_on.set()
         refused = [call for call in here if call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED]
         assert (len(refused), slow.begun) == (2, 2)

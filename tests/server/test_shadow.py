@@ -25,7 +25,7 @@ def query(scores: NDArray[np.float64], release: threading.Event | None = None) -
             release.wait(30)
         return scores[rows]
 
-    return Query(np.zeros(8, np.float32), scored, 0.0, 0.0, tells_apart=False)
+    return Query(np.zeros(8, np.float32), scored, 0.0, lambda: 0.0, tells_apart=False)
 
 
 def everything(n: int) -> Selection:
