@@ -102,9 +102,9 @@ lock: $(VENV)/ready
 	$(RESOLVE) tests/fuzz/requirements.in --constraints requirements.lock --output-file requirements-fuzz.lock
 
 # What some tests use and skip without: Node.js for a client in another language, Chromium to open reports. And h2load,
-# which the benchmarks of the server ask with.
+# which the benchmarks of the server ask with. A Node.js from elsewhere stays: Debian's npm can't be beside it.
 debian:
-	apt-get install --yes chromium nghttp2-client nodejs npm
+	apt-get install --yes chromium nghttp2-client $(shell command -v npm >/dev/null || echo nodejs npm)
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz

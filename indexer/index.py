@@ -178,17 +178,14 @@ class Index:
         return {Family.SCAN: 100, Family.LISTS: 1_000, Family.GRAPH: 0}[self.key.family]
 
     def _found(self, vectors: Floats, n: int, parameters: faiss.SearchParameters | None) -> tuple[Floats, Rows]:
-        """What it finds for one query, float32 (1, width): products and rows, as many as there are of n.
-
-        They hold till the calling thread searches again.
-        """
+        """What it finds for one query, float32 (1, width): products and rows, as many as there are of n."""
         if n > _ROOM:
             products, rows = self._search(vectors, n, parameters)
             return _without_missing(products[0], rows[0])
         results = _RESULTS
         # As Index.search does, but for arrays and pointers that are made for each call.
         self.faiss.search_c(1, faiss.swig_ptr(vectors), n, *results.pointers, parameters)
-        return _without_missing(results.products[:n], results.rows[:n])
+        return _without_missing(results.products[:n].copy(), results.rows[:n].copy())
 
     def _search(self, vectors: Floats, n: int, parameters: faiss.SearchParameters | None) -> tuple[Floats, Rows]:
         """Its products, float32 (m, n), and rows, int64 (m, n), -1 behind the last that it found."""

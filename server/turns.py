@@ -138,9 +138,10 @@ class Turns(Generic[T]):
 
         None where nothing waits, and it stops working.
         """
-        self._beside -= n_beside
         while True:
             with self._lock:
+                self._beside -= n_beside
+                n_beside = 0
                 if not self._line or self._busy > self._workers:
                     self._busy -= 1
                     return None

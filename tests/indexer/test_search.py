@@ -1,6 +1,7 @@
 """FAISS leaves out what it is told to, and the exact order holds: some index types ignore selectors without a word."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from indexer.index import Index, Settings
+from indexer.index import Index, Settings, _Amidst
 from indexer.scoring import Scorer
 from indexer.search import Queries, Query, exact_products, top_rows, top_rows_of_many
 from indexer.selection import NONE, Rows, Selection, bits_of
@@ -218,3 +219,25 @@ def test_a_scorers_queries_find_what_the_oracle_finds(seed: int, user_row: int, 
     seen = embeddings.catalogue.seen[user_row].astype(np.int64)
     rows, _ = top_rows(index_over(vectors, "Flat"), scorer.user_query(user_row), k, Selection(embeddings.n_items, seen))
     assert rows.tolist() == oracle(embeddings, user_row, k, seen)
+
+
+@pytest.mark.parametrize("key", ["IVF8,Flat", "Equalised,IVF8,Flat"])
+def test_rows_left_out_that_are_the_best_of_all_cost_no_answer(key: str) -> None:
+    index = replace(INDEXES[key], _amidst=_Amidst())
+    for seed in range(30):
+        vector, _, scores = asked(seed, N_ROWS)
+        order = np.argsort(-scores, kind="stable")
+        # First hardly any are fetched beside the wanted, then more and more, since it was too few.
+        rows, _ = top_rows(index, looking_for(vector), 10, Selection(N_ROWS, np.sort(order[:90])))
+        assert rows.tolist() == order[90:100].tolist()
+
+
+def test_how_many_lie_amidst_the_best_is_learnt() -> None:
+    amidst = _Amidst()
+    for _ in range(20):
+        amidst.learn(was_enough=False)
+    assert amidst.most(1000) == 1000
+    for _ in range(5000):
+        amidst.learn(was_enough=True)
+    assert amidst.most(1000) < 20
+    assert amidst.most(0) == 0
