@@ -45,6 +45,8 @@ class Store:
     folder: Path
     wait_s: float = 0.0
     """How long to wait for another process that is changing the store before StoreBusyError."""
+    prove: Prove | None = None
+    """What reads a version through before it is opened; this process does where it is None."""
 
     def current(self) -> str | None:
         """The version that is served, or None where nothing is. Raises CurrentError where CURRENT is damaged."""
@@ -69,24 +71,21 @@ class Store:
         _check_name(path, manifest)
         return manifest
 
-    def open(self, version: str, prove: Prove | None = None) -> Bundle:
-        """The bundle of `version`, every checksum verified, by `prove` where that is given.
-
-        Raises BundleError where one does not fit.
-        """
-        bundle = open_bundle(self.path(version), prove)
+    def open(self, version: str) -> Bundle:
+        """The bundle of `version`, every checksum verified. Raises BundleError where one does not fit."""
+        bundle = open_bundle(self.path(version), self.prove)
         _check_name(bundle.folder, bundle.manifest)
         return bundle
 
-    def open_current(self, prove: Prove | None = None) -> Bundle:
-        """The bundle that is served, opened as `open` does.
+    def open_current(self) -> Bundle:
+        """The bundle that is served, every checksum verified.
 
         Raises EmptyStoreError where nothing was published, CurrentError where CURRENT is damaged, and BundleError.
         """
         version = self._current()
         while True:
             try:
-                return self.open(version, prove)
+                return self.open(version)
             except (BundleError, UnknownVersionError):
                 # It may have been replaced and pruned since CURRENT was read.
                 asked, version = version, self._current()
@@ -126,7 +125,7 @@ class Store:
         """
         with self._changing(create=True), draft_beside(self._versions / "bundle") as draft:
             fill(draft)
-            sealed = open_bundle(draft)
+            sealed = open_bundle(draft, self.prove)
             if not sealed.manifest["content_sha256"].startswith(content_prefix(version)):
                 raise BundleError(f"{version}: what is there has the content of another version")
             place(draft, self._versions / version)

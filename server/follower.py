@@ -13,6 +13,7 @@ from indexer.places import cache_of, is_url
 from indexer.remote.backend import Patience
 from indexer.remote.store import RemoteStore
 from matinee.errors import MatineeError
+from server.proving import Prover
 from server.rounds import Rounds
 
 _logger = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ class Follower:
     def __init__(self, url: str, following: Following) -> None:
         self._stopping = threading.Event()
         patience = Patience(following.timeout_s, attempts=2, stopping=self._stopping)
-        self._remote = RemoteStore.at(url, cache_of(url, following.cache), patience=patience)
+        self._prover = Prover()
+        self._remote = RemoteStore.at(url, cache_of(url, following.cache), patience=patience, prove=self._prover)
         self._poll_interval_s = following.poll_interval_s
         self._followed: str | None = None
         self._is_lost = False
@@ -63,6 +65,7 @@ class Follower:
     def stop(self) -> None:
         """End following; a request that is under way is not waited for."""
         self._stopping.set()
+        self._prover.stop()
         # A copy that is cut off at any moment changes nothing.
         self._rounds.stop(_TELL_S)
 

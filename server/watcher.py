@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -128,7 +128,8 @@ class Watcher:
         old = self._live.version
         # As long as nothing is served there is nobody to disturb.
         with in_background() if old else nullcontext():
-            loaded = Retriever(self._store.open_current(self._prover if old else None), self._answered)
+            store = replace(self._store, prove=self._prover if old else None)
+            loaded = Retriever(store.open_current(), self._answered)
             loaded.warm_up()
         self._flip(loaded)
         self._refusal = None

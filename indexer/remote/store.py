@@ -17,6 +17,7 @@ from pathlib import Path
 from indexer.bundle import Bundle, open_bundle
 from indexer.current import CURRENT
 from indexer.errors import BundleError, CurrentError, EmptyStoreError, RemoteError, StoreError, UnknownVersionError
+from indexer.proof import Prove
 from indexer.remote.backend import Patience
 from indexer.remote.drafts import local_draft
 from indexer.remote.lease import Lease, leased
@@ -42,11 +43,20 @@ class RemoteStore:
     """How long to wait for another process that is changing the store before StoreBusyError."""
     lease_s: float = 90.0
     """How long a publisher that is heard of no more keeps others out."""
+    prove: Prove | None = None
+    """What reads copies through before they are opened; this process does where it is None."""
 
     @classmethod
-    def at(cls, url: str, folder: Path, wait_s: float = 0.0, patience: Patience | None = None) -> "RemoteStore":
+    def at(
+        cls,
+        url: str,
+        folder: Path,
+        wait_s: float = 0.0,
+        patience: Patience | None = None,
+        prove: Prove | None = None,
+    ) -> "RemoteStore":
         """The store at `url`. Raises RemoteError where it is none that this program opens."""
-        return cls(Objects(url, patience or Patience()), folder, wait_s)
+        return cls(Objects(url, patience or Patience()), folder, wait_s, prove=prove)
 
     @property
     def url(self) -> str:
@@ -56,7 +66,7 @@ class RemoteStore:
     @property
     def cache(self) -> Store:
         """The local store of copies; its CURRENT is what the remote's was when it was last looked at."""
-        return Store(self.folder / "copies", self.wait_s)
+        return Store(self.folder / "copies", self.wait_s, self.prove)
 
     def current(self) -> str | None:
         """The version that is served, or None where nothing is. Raises CurrentError where CURRENT is damaged."""

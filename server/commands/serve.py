@@ -59,8 +59,8 @@ class Serve(Limits, TrustFlags, Seen, Command):  # type: ignore[misc]  # a comma
     """Where the Admin service listens, HOST:PORT, [IPv6]:PORT or unix:PATH: status, versions, activate, roll back,
     reload. Nowhere without."""
     transport: Wanted = "auto"
-    """What takes the calls: grpcio does everything; native (the extra `fast`) answers three times as many a second and
-    has neither TLS nor a limit on the age of connections; auto is native where it is installed and can do what is
+    """What takes the calls: grpcio does everything; native (the extra `fast`) answers several times as many a second
+    and has neither TLS nor a limit on the age of connections; auto is native where it is installed and can do what is
     asked for."""
     poll_interval_s: float = Field(default=0.5, gt=0, le=3600)
     """How often to look for a new version, in seconds."""
