@@ -36,7 +36,8 @@ from server.turns import Turns
 
 _logger = logging.getLogger(__name__)
 
-_LOOK_S = 0.01
+_LOOK_S = 0.02
+_LOOK_MS = 20
 # Closing cuts off answers that were given and are not sent yet.
 _FLUSH_S = 0.2
 # Of the threads that wait for calls only one is told that no more come.
@@ -47,6 +48,8 @@ _BATCH = 1024
 _TOGETHER = 8
 # Who takes longer for a call no longer works alone.
 _LONG_S = 0.003
+# Where nothing has come for so long, whoever stands by looks less often.
+_QUIET_S = 1.0
 
 
 class _Call(NamedTuple):
@@ -87,12 +90,14 @@ class NativeTransport:
         self._turns: Turns[_Call] = Turns(1, limits.max_concurrent, limits.max_wait_ms / 1000, self._refuse_as_too_many)
         # By thread: when it began what it works on, by time.monotonic.
         self._at_work: dict[int, float] = {}
+        self._last_began = time.monotonic()
         self._lookout = threading.Lock()
-        self._stopping = False
+        self._stopping = self._is_closed = False
         self._folder: Path | None = None
+        roles = [self._lead, *[self._stand_by] * self._most_at_work]
         self._threads = [
-            threading.Thread(target=self._run, name=f"matinee-request-{number}", daemon=True)
-            for number in range(self._most_at_work + 1)
+            threading.Thread(target=role, name=f"matinee-request-{number}", daemon=True)
+            for number, role in enumerate(roles)
         ]
 
     @property
@@ -153,29 +158,44 @@ class NativeTransport:
         self._front.close()
         stopped.set()
 
-    def _run(self) -> None:
+    def _lead(self) -> None:
+        """Take calls and work on them."""
         one_core()
-        while True:
-            while self._is_soon_done():
-                # The others need not look at the same time.
-                with self._lookout:
-                    time.sleep(_LONG_S)
+        while self._take(_WAIT_MS):
+            pass
+
+    def _stand_by(self) -> None:
+        """Do so too while those who work are long at it."""
+        one_core()
+        while not self._is_closed:
+            # The others need not look at the same time.
+            with self._lookout:
+                while not (self._are_long_at_work() or self._is_closed):
+                    is_quiet = time.monotonic() - self._last_began > _QUIET_S
+                    time.sleep(_LOOK_S if is_quiet else _LONG_S)
+            while self._are_long_at_work() and self._take(_LOOK_MS):
+                pass
+
+    def _take(self, wait_ms: int) -> bool:
+        """Work on a call that waits, or on the next that comes in time; False once no more will."""
+        self._let_work()
+        call = self._turns.step_in()
+        if call is None:
+            events = self._front.recv_batch_details(1, wait_ms)
+            if events is None:
+                self._is_closed = True
+                return False
             self._let_work()
-            call = self._turns.step_in()
-            if call is None:
-                events = self._front.recv_batch_details(1, _WAIT_MS)
-                if events is None:
-                    return
-                self._let_work()
-                call = self._first_turn(events)
-            if call is not None:
-                self._work(call)
+            call = self._first_turn(events)
+        if call is not None:
+            self._work(call)
+        return True
 
     def _work(self, call: _Call | None) -> None:
         """Answer `call` and all that come meanwhile, till none waits or others do."""
         mine = threading.get_ident()
         while call is not None:
-            self._at_work[mine] = time.monotonic()
+            self._at_work[mine] = self._last_began = time.monotonic()
             beside = self._beside(call)
             self._answer([call, *beside])
             for event in self._front.recv_batch_details(_BATCH, 0) or ():
@@ -193,10 +213,10 @@ class NativeTransport:
             return []
         return self._turns.beside(_TOGETHER - 1, lambda other: other.method is call.method)
 
-    def _is_soon_done(self) -> bool:
-        """Whether somebody works who has only just begun."""
+    def _are_long_at_work(self) -> bool:
+        """Whether somebody works, and nobody who has only just begun."""
         began = tuple(self._at_work.values())
-        return bool(began) and time.monotonic() - max(began) < _LONG_S
+        return bool(began) and time.monotonic() - max(began) >= _LONG_S
 
     def _let_work(self) -> None:
         """Let one work beside those who are long at it."""
