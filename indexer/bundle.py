@@ -206,6 +206,9 @@ def open_bundle(folder: Path, prove: Prove | None = None, *, n_threads: int | No
         proof = prove(folder) if prove else None
         if proof is None:
             verify_files(folder, manifest, n_threads)
+        else:
+            # It may have been another when it was read first.
+            manifest = read_bundle_manifest(folder)
         arrays = load_arrays(folder, manifest, give_turn)
     except ArtefactError as error:
         raise BundleError(str(error)) from error

@@ -106,12 +106,12 @@ class Index:
             return self._found(vectors, n_wanted, self._parameters(n_wanted, effort, selection))
         n_probably = self._amidst.most(n_fetched_too)
         found = self._left(vectors, n_wanted, n_probably, effort, selection)
-        if n_probably < n_fetched_too:
-            was_enough = len(found[1]) == n_wanted
-            self._amidst.learn(was_enough)
-            if not was_enough:
-                return self._left(vectors, n_wanted, n_fetched_too, effort, selection)
-        return found
+        if n_fetched_too == 0:
+            return found
+        # All of them are enough in any case, which lets the guess fall again.
+        was_enough = n_probably == n_fetched_too or len(found[1]) == n_wanted
+        self._amidst.learn(was_enough)
+        return found if was_enough else self._left(vectors, n_wanted, n_fetched_too, effort, selection)
 
     def _left(
         self, vectors: Floats, n_wanted: int, n_fetched_too: int, effort: int, selection: Selection
@@ -136,6 +136,9 @@ class Index:
         kept = _are_kept(rows, excluded, self.n_items)
         n_kept = kept.cumsum(axis=1)
         is_enough = n_kept[:, -1] >= n_wanted
+        # Of those that were not enough it learns when they are asked for alone.
+        for _ in range(int(np.count_nonzero(is_enough))):
+            self._amidst.learn(was_enough=True)
         first = kept & (n_kept <= n_wanted) & is_enough[:, np.newaxis]
         return products[first].reshape(-1, n_wanted), rows[first].reshape(-1, n_wanted), is_enough
 

@@ -8,8 +8,10 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexer.bundle import proved
 from indexer.errors import RemoteError
 from indexer.places import cache_of, is_url
+from indexer.proof import Proof
 from indexer.remote.backend import Patience
 from indexer.remote.store import RemoteStore
 from matinee.errors import MatineeError
@@ -41,7 +43,7 @@ class Follower:
         self._stopping = threading.Event()
         patience = Patience(following.timeout_s, attempts=2, stopping=self._stopping)
         self._prover = Prover()
-        self._remote = RemoteStore.at(url, cache_of(url, following.cache), patience=patience, prove=self._prover)
+        self._remote = RemoteStore.at(url, cache_of(url, following.cache), patience=patience, prove=self._proof)
         self._poll_interval_s = following.poll_interval_s
         self._followed: str | None = None
         self._is_lost = False
@@ -68,6 +70,10 @@ class Follower:
         self._prover.stop()
         # A copy that is cut off at any moment changes nothing.
         self._rounds.stop(_TELL_S)
+
+    def _proof(self, folder: Path) -> Proof:
+        """As long as there is no copy nothing is served, and there is nobody to disturb."""
+        return self._prover(folder) if self._remote.cached() else proved(folder)
 
     def _round(self, _: bool) -> float:
         longest_s = max(_LONGEST_RETRY_S, self._poll_interval_s)

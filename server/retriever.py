@@ -169,7 +169,8 @@ class Retriever:
             for each, (selection, (_, scores)) in enumerate(zip(selections, found, strict=True)):
                 answered("Recommend", queries.alone(each), options.k, selection, scores)
         kind = self._score_kind(options)
-        unknown = self._popular(options.k, allowed) if options.popular_if_unknown else None
+        is_popular = options.popular_if_unknown and len(known) < len(user_rows)
+        unknown = self._popular(options.k, allowed) if is_popular else None
         answers = iter(found)
         return [unknown if row is None else Recommendations(self._ranked(*next(answers)), kind) for row in user_rows]
 

@@ -129,7 +129,9 @@ class Method:
         """The response to each, or what was raised."""
         try:
             return self._together(requests) if self._together else list(map(self._one, requests))
-        except Exception:  # noqa: BLE001  a bug that one request brings out must not cost the others their answers
+        except Exception:
+            # A bug that one request brings out must not cost the others their answers.
+            _logger.exception("%s failed at %d requests together; each is answered alone", self.path, len(requests))
             return list(map(self._one, requests))
 
     def _one(self, request: Message) -> Any:

@@ -96,7 +96,7 @@ class Turns(Generic[T]):
     def ask(self, key: Hashable, call: T) -> bool | None:
         """As `begin`, but for one that is too many: None, and it is not here."""
         with self._lock:
-            if self._busy < self._workers:
+            if self._busy < self._workers and not self._line:
                 self._busy += 1
                 self._came += 1
                 return True

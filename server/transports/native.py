@@ -9,7 +9,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,8 +47,10 @@ _WAIT_MS = 1000
 _BATCH = 1024
 # So many calls are worked on together where they wait anyhow: more take longer and are hardly cheaper.
 _TOGETHER = 8
-# Who takes longer for a call no longer works alone.
-_LONG_S = 0.003
+# Who takes longer no longer works alone; nobody takes calls together that would.
+_LONG_S = 0.002
+# How often whoever stands by looks.
+_WATCH_S = 0.003
 # Where nothing has come for so long, whoever stands by looks less often.
 _QUIET_S = 1.0
 
@@ -91,6 +94,8 @@ class NativeTransport:
         # By thread: when it began what it works on, by time.monotonic.
         self._at_work: dict[int, float] = {}
         self._last_began = time.monotonic()
+        # What a call took last.
+        self._seconds_each = _LONG_S
         self._lookout = threading.Lock()
         self._stopping = self._is_closed = False
         self._folder: Path | None = None
@@ -161,8 +166,8 @@ class NativeTransport:
     def _lead(self) -> None:
         """Take calls and work on them."""
         one_core()
-        while self._take(_WAIT_MS):
-            pass
+        while not self._is_closed:
+            self._take(_WAIT_MS)
 
     def _stand_by(self) -> None:
         """Do so too while those who work are long at it."""
@@ -172,32 +177,32 @@ class NativeTransport:
             with self._lookout:
                 while not (self._are_long_at_work() or self._is_closed):
                     is_quiet = time.monotonic() - self._last_began > _QUIET_S
-                    time.sleep(_LOOK_S if is_quiet else _LONG_S)
-            while self._are_long_at_work() and self._take(_LOOK_MS):
-                pass
+                    time.sleep(_LOOK_S if is_quiet else _WATCH_S)
+            while self._are_long_at_work() and not self._is_closed:
+                self._take(_LOOK_MS)
 
-    def _take(self, wait_ms: int) -> bool:
-        """Work on a call that waits, or on the next that comes in time; False once no more will."""
+    def _take(self, wait_ms: int) -> None:
+        """Work on a call that waits, or on the next that comes in time."""
         self._let_work()
         call = self._turns.step_in()
         if call is None:
             events = self._front.recv_batch_details(1, wait_ms)
             if events is None:
                 self._is_closed = True
-                return False
+                return
             self._let_work()
             call = self._first_turn(events)
         if call is not None:
             self._work(call)
-        return True
 
     def _work(self, call: _Call | None) -> None:
         """Answer `call` and all that come meanwhile, till none waits or others do."""
         mine = threading.get_ident()
         while call is not None:
-            self._at_work[mine] = self._last_began = time.monotonic()
+            self._at_work[mine] = self._last_began = began = time.monotonic()
             beside = self._beside(call)
             self._answer([call, *beside])
+            self._seconds_each = (time.monotonic() - began) / (1 + len(beside))
             for event in self._front.recv_batch_details(_BATCH, 0) or ():
                 if (came := self._admitted(event)) and not self._turns.join(came.call_id, came):
                     self._refuse_as_too_many(came)
@@ -211,7 +216,9 @@ class NativeTransport:
         """What is worked on together with `call`."""
         if not call.method.takes_some_together or not self._turns.waiting:
             return []
-        return self._turns.beside(_TOGETHER - 1, lambda other: other.method is call.method)
+        # If they are like the last one, all of them together are not long.
+        most = min(_TOGETHER, int(_LONG_S / self._seconds_each)) - 1
+        return self._turns.beside(most, lambda other: other.method is call.method) if most > 0 else []
 
     def _are_long_at_work(self) -> bool:
         """Whether somebody works, and nobody who has only just begun."""
@@ -236,6 +243,11 @@ class NativeTransport:
 
     def _admitted(self, event: tuple[Any, ...]) -> _Call | None:
         """The call that came, if it may be answered; None where it was refused or cancelled."""
+        with _costing_no_thread():
+            return self._call_of(event)
+        return None
+
+    def _call_of(self, event: tuple[Any, ...]) -> _Call | None:
         kind, call_id, method, request, _, details = event
         if kind == EVENT_CANCEL:
             self._turns.leave(call_id)
@@ -270,19 +282,26 @@ class NativeTransport:
             self._respond(call, outcome)
 
     def _respond(self, call: _Call, outcome: bytes | Refusal) -> None:
-        try:
-            if isinstance(outcome, Refusal):
-                self._fail(call, outcome)
-            else:
-                self._front.respond(call.call_id, outcome, trailing_metadata=request_ids.echo(call))
-        except Exception:
-            # Of the front's own: the methods answer their bugs. There would be a thread less from now on.
-            _logger.exception("an answer could not be sent")
+        if isinstance(outcome, Refusal):
+            self._fail(call, outcome)
+            return
+        with _costing_no_thread():
+            self._front.respond(call.call_id, outcome, trailing_metadata=request_ids.echo(call))
 
     def _fail(self, call: _Call, refusal: Refusal) -> None:
         # It refuses to send what is gRPC's own.
         trailers = [trailer for trailer in refusal.trailers if not trailer[0].startswith("grpc-")]
-        self._front.fail(call.call_id, refusal.code.value[0], refusal.text, trailers)
+        with _costing_no_thread():
+            self._front.fail(call.call_id, refusal.code.value[0], refusal.text, trailers)
+
+
+@contextmanager
+def _costing_no_thread() -> Iterator[None]:
+    """Whatever is raised is told: there would be a thread less from now on. The methods answer their own bugs."""
+    try:
+        yield
+    except Exception:
+        _logger.exception("a call failed outside its method")
 
 
 def _outcome(method: Method, call: _Call) -> bytes | Refusal:

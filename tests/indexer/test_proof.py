@@ -76,6 +76,22 @@ def test_a_bundle_opened_with_its_proof_holds_the_same(folder: Path) -> None:
     )
 
 
+def test_a_bundle_that_came_in_place_of_another_before_it_was_proved_is_opened_whole(
+    folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    build_bundle(random_embeddings(n_users=9, n_items=40, dim=6, seed=9), other)
+
+    def prove(folder: Path) -> Proof:
+        shutil.copytree(other, folder, dirs_exist_ok=True)
+        return proved(folder)
+
+    opened, expected = open_bundle(folder, prove), open_bundle(other)
+    assert opened.manifest == expected.manifest
+    np.testing.assert_array_equal(opened.item_vectors, expected.item_vectors)
+
+
 def test_what_was_proved_is_not_read_through_again(folder: Path) -> None:
     vectors = np.load(folder / "user_embeddings.npy", mmap_mode="r+")
     vectors[0, 0] = np.nan

@@ -84,7 +84,7 @@ def test_an_index_that_looks_everywhere_finds_the_k_best_that_are_left(
     rows, found = top_rows(INDEXES[key], looking_for(vector), k, Selection(N_ROWS, excluded))
 
     assert rows.tolist() == expected
-    np.testing.assert_allclose(found, scores[expected], rtol=1e-12)
+    np.testing.assert_allclose(found, scores[expected], rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("key", LOOKING_AROUND)
@@ -139,7 +139,7 @@ def test_many_are_answered_as_each_of_them_is(key: str, seed: int, k: int) -> No
     for (rows, found), query, selection in zip(answers, queries, selections, strict=True):
         assert len(rows) == len(set(rows.tolist())) == min(k, selection.n_left)
         assert selection.keeps(rows).all()
-        np.testing.assert_allclose(found, query.scores(rows), rtol=1e-12)
+        np.testing.assert_allclose(found, query.scores(rows), rtol=1e-12, atol=1e-13)
         if key in LOOKING_EVERYWHERE:
             assert rows.tolist() == top_rows(INDEXES[key], query, k, selection)[0].tolist()
 

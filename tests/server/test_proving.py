@@ -134,9 +134,14 @@ def test_no_process_is_left_that_proves_for_a_server_that_was_killed(tmp_path: P
     publish(tmp_path, random_embeddings(seed=1))
     with serving(tmp_path) as (server, _):
         unproved(tmp_path)
-        wait_until(lambda: proving_under(server.pid) is not None)
-        child = proving_under(server.pid)
-        assert child is not None
+        found: list[int] = []
+
+        def is_proving() -> bool:
+            found.extend(pid for pid in [proving_under(server.pid)] if pid is not None)
+            return bool(found)
+
+        wait_until(is_proving)
+        child = found[0]
         # It would end by itself otherwise.
         os.kill(child, signal.SIGSTOP)
         server.kill()

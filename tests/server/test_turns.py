@@ -237,7 +237,7 @@ class Model:
         self.moments.clear()
 
     def ask(self, call: int, now: float) -> bool | None:
-        if self.busy < self.workers:
+        if self.busy < self.workers and not self.line:
             self.busy += 1
             self.moments.append(("came", now))
             return True
