@@ -12,7 +12,7 @@ class Limits(BaseModel):
 
     threads: int = Field(default=2, ge=1, le=1024)
     """How many requests are worked on at a time. With --transport native more than one only where they take longer than
-    3 ms: shorter ones are done sooner one after the other."""
+    2 ms: shorter ones are done sooner one after the other."""
     max_concurrent: int = Field(default=256, ge=1)
     """How many requests may be worked on or wait; the next is answered RESOURCE_EXHAUSTED at once. It bounds what
     gathers in a short stall or a burst, all of which is answered; --max-wait-ms bounds what lasts."""
