@@ -222,15 +222,14 @@ def _looking(family: Family, effort: int, **selector: faiss.IDSelector) -> faiss
 
 def _without_missing(products: Floats, rows: Rows) -> tuple[Floats, Rows]:
     """Without what stands for rows that FAISS did not find."""
-    if rows[-1] >= 0:
+    if len(rows) == 0 or rows[-1] >= 0:
         return products, rows
     n = int(np.count_nonzero(rows >= 0))
     return products[:n], rows[:n]
 
 
 def _kept(products: Floats, rows: Rows, n: int, selection: Selection) -> tuple[Floats, Rows]:
-    """The first n that were found and are in `selection`."""
-    products, rows = _without_missing(products, rows)
+    """The first n that are in `selection`."""
     kept = selection.keeps(rows).nonzero()[0][:n]
     return products.take(kept), rows.take(kept)
 

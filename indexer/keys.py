@@ -65,11 +65,6 @@ class IndexKey:
         return FLAT if self.links else self.factory.rpartition(",")[2]
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it keeps the vectors as they are."""
-        return self.quantiser == FLAT
-
-    @property
     def is_exact(self) -> bool:
         """Whether it looks at every vector, whole: nothing is missed but by float32's rounding."""
         return self.text == FLAT

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple, overload
+from typing import NamedTuple, Protocol, overload
 
 import numpy as np
 
@@ -10,7 +10,6 @@ from indexer.search import Scores
 from indexer.selection import Rows
 from matinee.v1 import recommender_pb2 as pb
 from server.wire import tag, varint
-from training.columns import Ids, Strings
 
 _AT_HAND = 1 << 13
 _SCORE = np.dtype("<f4")
@@ -24,10 +23,17 @@ class ScoredItem(NamedTuple):
     title: str
 
 
+class Texts(Protocol):
+    """Texts by the rows of items."""
+
+    def __getitem__(self, row: int, /) -> str:
+        """That of one item."""
+
+
 class Labels:
     """What answers say of the items of one model: their ids and titles."""
 
-    def __init__(self, ids: Ids, titles: Strings) -> None:
+    def __init__(self, ids: Texts, titles: Texts) -> None:
         score_tag = tag(pb.ScoredItem, "score")
 
         # Of the items that are answered again and again nothing is encoded twice.

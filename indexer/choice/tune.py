@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from indexer.index import Settings
-from indexer.keys import Family, IndexKey
+from indexer.keys import FLAT, Family, IndexKey
 
 _EFFORTS = {
     Family.SCAN: (1,),
@@ -11,14 +11,15 @@ _EFFORTS = {
     Family.LISTS: tuple(sorted({round(2 ** (step / 4)) for step in range(4 * 12 + 1)})),
     Family.GRAPH: (16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 768, 1024),
 }
-# Whole vectors are ordered right but for rounding, which equalising can make larger; shortened ones are not.
-_K_FACTORS_OF_WHOLE, _K_FACTORS_OF_SCALARS, _K_FACTORS_OF_CODES = (1, 2), (2,), (4, 8, 16, 32, 64, 128)
+# Lists of whole vectors are ordered right but for rounding, which equalising can make larger; shortened ones are not.
+_K_FACTORS_OF_WHOLE, _K_FACTORS, _K_FACTORS_OF_CODES = (1, 2), (2,), (4, 8, 16, 32, 64, 128)
 
 
 def settings_grid(key: IndexKey) -> list[list[Settings]]:
     """What may be set, as rows of one k_factor each and ascending effort."""
     efforts = [effort for effort in _EFFORTS[key.family] if effort <= (key.nlist or effort)]
-    k_factors = _K_FACTORS_OF_CODES if key.m else _K_FACTORS_OF_WHOLE if key.is_whole else _K_FACTORS_OF_SCALARS
+    is_whole = key.family is Family.LISTS and key.quantiser == FLAT
+    k_factors = _K_FACTORS_OF_CODES if key.m else _K_FACTORS_OF_WHOLE if is_whole else _K_FACTORS
     return [[Settings(effort, k_factor) for effort in efforts] for k_factor in k_factors]
 
 

@@ -1,6 +1,7 @@
 """The questions are right, and recall counts what is right."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from indexer.choice.questions import K, Question, answered, n_questions, of_item
 from indexer.index import Index
 from indexer.keys import parse_key
 from indexer.scoring import Scorer
-from indexer.selection import Rows
+from indexer.selection import NONE, Rows
 from indexer.vectors import Floats, augment, unit_rows
 from tests.indexer.small import index_over
 from tests.server.running import every_share_seen, full_of_ties, similar_oracle
@@ -81,18 +82,15 @@ def test_of_more_items_fewer_questions_are_asked(n_items: int, n: int) -> None:
     assert n_questions(n_items) == n
 
 
-class Finding:
-    """An index that finds the rows that it is told, and others where they are left out."""
+@dataclass(frozen=True, eq=False)
+class Finding(Index):
+    """An index that finds the rows that it is told."""
 
-    key = parse_key("HNSW8")
+    told: Rows = field(default_factory=lambda: NONE)
 
-    def __init__(self, rows: list[int], n_items: int) -> None:
-        self.rows, self.ntotal = np.array(rows), n_items
-
-    def search(self, _: Floats, n: int, *, params: object) -> tuple[Floats, Rows]:
-        assert params is not None
-        padded = np.concatenate([self.rows, np.full(n, -1)])[:n]
-        return np.zeros((1, n), np.float32), padded[np.newaxis]
+    def _found(self, _: Floats, n: int, parameters: object) -> tuple[Floats, Rows]:
+        assert parameters is not None
+        return np.zeros(len(self.told), np.float32)[:n], self.told[:n]
 
 
 def question_about(scores: list[float]) -> Question:
@@ -106,7 +104,7 @@ def question_about(scores: list[float]) -> Question:
 )
 def test_any_of_the_items_that_tie_for_the_last_place_counts_as_found(found: list[int], right: float) -> None:
     question = question_about([4, 3, 3, 3, 1, 0, *[-1] * 100])
-    index = Index(Finding.key, Finding([*found], 106))
+    index = Finding(parse_key("HNSW8"), SimpleNamespace(ntotal=106), told=np.array(found))
     assert recall(index, [question]) == right
     assert recalls(index, [question, replace(question, group="other")]) == {"made": right, "other": right}
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from indexer.index import Index, Settings, _Amidst
+from indexer.index import Index, Settings, _Amidst, fill_index, new_index
+from indexer.keys import parse_key
 from indexer.scoring import Scorer
 from indexer.search import Queries, Query, exact_products, top_rows, top_rows_of_many
 from indexer.selection import NONE, Rows, Selection, bits_of
@@ -230,6 +231,20 @@ def test_rows_left_out_that_are_the_best_of_all_cost_no_answer(key: str) -> None
         # First hardly any are fetched beside the wanted, then more and more, since it was too few.
         rows, _ = top_rows(index, looking_for(vector), 10, Selection(N_ROWS, np.sort(order[:90])))
         assert rows.tolist() == order[90:100].tolist()
+
+
+@pytest.mark.parametrize("n_rows", [2, 3])
+def test_where_the_lists_that_are_looked_into_are_empty_more_are(n_rows: int) -> None:
+    key, few = parse_key("IVF8,Flat"), VECTORS[:n_rows]
+    index = Index(key, fill_index(new_index(key, WIDTH, VECTORS), [few]), Settings(effort=1, k_factor=1))
+    n_found = []
+    for seed in range(50):
+        query = looking_for(np.random.default_rng(seed).normal(size=WIDTH).astype(np.float32), few)
+        for excluded in (NONE, np.array([0])):
+            selection = Selection(n_rows, excluded)
+            n_found.append(len(index.candidates(query.vector, 2, 1, index.settings, selection)[1]))
+            assert len(top_rows(index, query, 2, selection)[0]) == min(2, selection.n_left)
+    assert min(n_found) == 0
 
 
 def test_how_many_lie_amidst_the_best_is_learnt() -> None:

@@ -66,7 +66,7 @@ def test_where_nothing_is_enough_it_is_the_most_that_there_is() -> None:
 @pytest.mark.parametrize(
     ("key", "efforts", "k_factors"),
     [
-        ("Flat", [1], [1, 2]),
+        ("Flat", [1], [2]),
         ("SQ8", [1], [2]),
         ("PQ36x4fs", [1], [4, 8, 16, 32, 64, 128]),
         ("IVF6,Flat", [1, 2, 3, 4, 5, 6], [1, 2]),
