@@ -9,8 +9,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -243,9 +242,8 @@ class NativeTransport:
 
     def _admitted(self, event: tuple[Any, ...]) -> _Call | None:
         """The call that came, if it may be answered; None where it was refused or cancelled."""
-        with _costing_no_thread():
-            return self._call_of(event)
-        return None
+        call: _Call | None = _guarded(self._call_of, event)
+        return call
 
     def _call_of(self, event: tuple[Any, ...]) -> _Call | None:
         kind, call_id, method, request, _, details = event
@@ -285,23 +283,22 @@ class NativeTransport:
         if isinstance(outcome, Refusal):
             self._fail(call, outcome)
             return
-        with _costing_no_thread():
-            self._front.respond(call.call_id, outcome, trailing_metadata=request_ids.echo(call))
+        _guarded(self._front.respond, call.call_id, outcome, trailing_metadata=request_ids.echo(call))
 
     def _fail(self, call: _Call, refusal: Refusal) -> None:
         # It refuses to send what is gRPC's own.
         trailers = [trailer for trailer in refusal.trailers if not trailer[0].startswith("grpc-")]
-        with _costing_no_thread():
-            self._front.fail(call.call_id, refusal.code.value[0], refusal.text, trailers)
+        _guarded(self._front.fail, call.call_id, refusal.code.value[0], refusal.text, trailers)
 
 
-@contextmanager
-def _costing_no_thread() -> Iterator[None]:
-    """Whatever is raised is told: there would be a thread less from now on. The methods answer their own bugs."""
+def _guarded(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """What `function` returns; None where it raises, which is told: there would be a thread less from now on."""
     try:
-        yield
+        return function(*arguments, **named)
     except Exception:
+        # The methods answer their own bugs.
         _logger.exception("a call failed outside its method")
+        return None
 
 
 def _outcome(method: Method, call: _Call) -> bytes | Refusal:
