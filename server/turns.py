@@ -44,7 +44,8 @@ class Turns(Generic[T]):
         refuse: Callable[[T], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._workers = workers
+        self.workers = workers
+        """How many calls may be worked on at a time."""
         self._limit = limit
         self._max_wait_s = max_wait_s
         self._refuse = refuse
@@ -60,15 +61,6 @@ class Turns(Generic[T]):
         self._lock = threading.Lock()
 
     @property
-    def workers(self) -> int:
-        """How many calls may be worked on at a time."""
-        return self._workers
-
-    @workers.setter
-    def workers(self, workers: int) -> None:
-        self._workers = workers
-
-    @property
     def waiting(self) -> int:
         """How many calls wait."""
         return len(self._line)
@@ -81,12 +73,12 @@ class Turns(Generic[T]):
     def is_full(self) -> bool:
         """Whether one call more would be refused."""
         with self._lock:
-            return self._busy >= self._workers and self._is_too_many()
+            return self._busy >= self.workers and self._is_too_many()
 
     def begin(self, key: Hashable, call: T) -> bool:
         """Whether `call` is worked on now; else it waits, as `key`. It is here from now on, however many are."""
         with self._lock:
-            if self._busy < self._workers:
+            if self._busy < self.workers:
                 self._busy += 1
                 self._came += 1
                 return True
@@ -96,7 +88,7 @@ class Turns(Generic[T]):
     def ask(self, key: Hashable, call: T) -> bool | None:
         """As `begin`, but for one that is too many: None, and it is not here."""
         with self._lock:
-            if self._busy < self._workers and not self._line:
+            if self._busy < self.workers and not self._line:
                 self._busy += 1
                 self._came += 1
                 return True
@@ -116,7 +108,7 @@ class Turns(Generic[T]):
     def step_in(self) -> T | None:
         """What who has not worked works on now: the first in line, where one more may work."""
         with self._lock:
-            if not self._line or self._busy >= self._workers:
+            if not self._line or self._busy >= self.workers:
                 return None
             self._busy += 1
             return self._first()[1]
@@ -142,7 +134,7 @@ class Turns(Generic[T]):
             with self._lock:
                 self._beside -= n_beside
                 n_beside = 0
-                if not self._line or self._busy > self._workers:
+                if not self._line or self._busy > self.workers:
                     self._busy -= 1
                     return None
                 joined, call = self._first()
@@ -159,7 +151,7 @@ class Turns(Generic[T]):
     def let_work(self, workers: int) -> list[T]:
         """Let as many calls be worked on at a time; those that are worked on now because of that."""
         with self._lock:
-            self._workers = workers
+            self.workers = workers
             calls = [self._first()[1] for _ in range(min(workers - self._busy, len(self._line)))]
             self._busy += len(calls)
             return calls
